@@ -1,0 +1,17 @@
+"""The lab: a small internet of our own, signed from the root down, with an attacker in it.
+
+Modules, bottom first:
+
+  packages    servers unpacked privately from their Debian packages
+  namespace   a private network, mount and process namespace to run everything in
+  pki         keys, certificates and the TLSA records that match them
+  signer      DNSSEC signing of a zone, with any defect a test wants
+  world       the zones and hosts of the lab: a table, readable as documentation
+  internet    authoritative servers (Knot), the validating resolver (Unbound), the DNS forger
+  sink        SMTP and LMTP servers that store what they get
+  attacker    a man in the middle on the SMTP connection
+  postfix     a mail provider that knows nothing of us
+  exim        another sender
+  kedge       our own daemons
+  lab         all of it together: Lab().up()
+"""
