@@ -21,7 +21,8 @@
     X(ERR_TLS, "TLS failed")                                                                                 \
     X(ERR_BUSY, "in use by another process")                                                                 \
     X(ERR_CORRUPT, "damaged") /* our own stored data fails its checksum */                                   \
-    X(ERR_USAGE, "wrong usage")
+    X(ERR_USAGE, "wrong usage")                                                                              \
+    X(ERR_STOPPED, "stopping") /* this process is asked to end */
 
 enum err {
 #define X(name, text) name,

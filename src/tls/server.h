@@ -1,0 +1,35 @@
+/* The server's side of TLS: one context for all names, the pair chosen by SNI, parsed pairs cached.
+ * Thread-safe. */
+#ifndef TLS_SERVER_H
+#define TLS_SERVER_H
+
+#include "net/stream.h"
+#include "tls/info.h"
+#include "tls/pair.h"
+
+struct tls_server;
+
+/* Fills `out` for a name (lower case, no trailing dot; empty: the default identity); bytes may live in `a`.
+ * False when there is none. Called once or twice per handshake, from any thread. */
+typedef bool (*tls_lookup)(void *ctx, struct str sni, struct arena *a, struct tls_identity *out);
+
+enum tls_client_certificate { TLS_NO_CLIENT_CERTIFICATE, TLS_ASK_CLIENT_CERTIFICATE };
+
+struct tls_server_conf {
+    tls_lookup lookup; /* for an unknown name the empty one is asked next, then the self-signed one serves */
+    void *ctx;
+    struct str fallback_name; /* subject of the self-signed pair that serves when there is no other */
+    enum tls_client_certificate client_certificate; /* asked for, never required, never checked: see info */
+};
+
+enum err tls_server_new(const struct tls_server_conf *conf, struct tls_server **out,
+                        struct buf *why) MUST_CHECK;
+void tls_server_free(struct tls_server *t);
+
+/* The handshake, on a stream with nothing buffered. After OK the stream speaks TLS. After an error
+ * (ERR_TIMEOUT, ERR_CLOSED, ERR_TLS with the library's reason in why) the stream is good for nothing but
+ * stream_release. */
+enum err tls_accept(struct stream *s, struct tls_server *t, deadline until, struct tls_info *out,
+                    struct buf *why) MUST_CHECK;
+
+#endif
