@@ -59,7 +59,7 @@ def run(command: list[str]) -> int:
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     outer = subprocess.Popen(
-        ["unshare", *options, *SPLIT, sys.executable, "-m", "lab.namespace", *command],
+        ["unshare", *options, *SPLIT, sys.executable, "-P", "-m", "lab.namespace", *command],
         env=environment, preexec_fn=die_with_parent,
     )
     while True:
@@ -70,14 +70,19 @@ def run(command: list[str]) -> int:
 
 
 def die_with_parent():
-    """For preexec_fn: the kernel kills this process when its parent dies."""
+    """For preexec_fn: the kernel kills this process when the thread that started it ends."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def add_address(address: str):
-    """Makes an IPv6 address ours (every 127.x address already is)."""
-    if ":" in address and address != "::1":
-        _do("ip", "-6", "address", "replace", f"{address}/128", "dev", "lo")
+    """Puts an address on lo. Not needed to listen on 127.x; Postfix wants to find its own addresses there."""
+    if address not in ("127.0.0.1", "::1"):
+        _do("ip", "address", "replace", f"{address}/{128 if ':' in address else 32}", "dev", "lo")
+
+
+def cover(folder: str):
+    """Lays an empty folder in memory over one."""
+    _do("mount", "-t", "tmpfs", "-o", "mode=755", "lab-cover", folder)
 
 
 def _do(*command):

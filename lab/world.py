@@ -19,6 +19,7 @@ EDGE, EDGE6 = "127.0.25.1", "fd00:25::1"
 PROVIDER, PROVIDER6 = "127.0.25.10", "fd00:25::10"
 EXIM = "127.0.25.30"
 MAILBOXES = "127.0.24.1"
+PROVIDER_MAILBOXES = "127.0.24.10"
 VICTIM = "127.0.25.20"
 
 
@@ -188,6 +189,7 @@ ZONES = [
     Zone("tlsa-servfail.example", """
         @               MX    10 mx
         mx              A     127.0.25.12
+        _25._tcp.mx     TLSA  <3 1 1 plain>
     """, forge=(Forge("_25._tcp.mx", "TLSA", "SERVFAIL"),)),
 
     # --- attacks: each domain's own records are right, and lead to the victim's host through an attacker
