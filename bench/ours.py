@@ -1,13 +1,11 @@
 """Kedge, with its defaults and what the rows need: a listener, the resolver, a tenant whose network may relay."""
 
-import socket
 import subprocess
-import time
 from pathlib import Path
 
 from bench import zones
-from bench.tools import Failed
-from lab import namespace
+from bench.tools import Failed, greets
+from lab import namespace, process
 
 CONFIG = """
 hostname = ours.example
@@ -36,64 +34,45 @@ class Ours:
         self.config.write_text(
             CONFIG.format(address=self.address, port=self.port, dir=self.dir, resolver=namespace.RESOLVER,
                           secure=zones.ZONE, bogus=zones.BOGUS), encoding="ascii")
-        self.running: dict[str, subprocess.Popen] = {}
+        self.running: dict[str, process.Server] = {}
 
     def _spawn(self, name: str):
-        log = open(self.dir / f"{name}.log", "ab")
-        self.running[name] = subprocess.Popen([self.programs / name, "--config", self.config], stderr=log)
-        log.close()
+        command = [self.programs / name, "--config", self.config]
+        self.running[name] = process.Server(name, command, self.dir / f"{name}.log")
 
-    def _tell(self, *words):
-        """One command of the operator; waits for control to listen."""
-        end = time.monotonic() + 10
-        while True:
-            done = subprocess.run([self.programs / "kedge", "--config", self.config, *words], text=True,
-                                  capture_output=True)
-            if done.returncode == 0:
-                return
-            if time.monotonic() > end or self.running["kedge-control"].poll() is not None:
-                raise Failed(f"kedge {' '.join(words)}: {done.stdout}{done.stderr}\n{self._last_words('kedge-control')}")
-            time.sleep(0.1)
+    def _tell(self, *words: str):
+        """One command of the operator."""
+        command = [self.programs / "kedge", "--config", self.config, *words]
+        done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if done.returncode:
+            raise Failed(f"kedge {' '.join(words)}: {done.stdout}\n{self.running['kedge-control'].text()[-2000:]}")
 
-    def _last_words(self, name: str) -> str:
-        return (self.dir / f"{name}.log").read_text(errors="replace")[-2000:]
+    def _control_answers(self) -> bool:
+        command = [self.programs / "kedge", "--config", self.config, "tenant", "list"]
+        return subprocess.run(command, capture_output=True).returncode == 0
 
     def start(self):
         """Starts control and smtpd; without deliver, messages stay in the queue."""
         self._spawn("kedge-control")
+        self.running["kedge-control"].wait_ready(self._control_answers)
         self._tell("tenant", "add", "bench")
         self._tell("domain", "add", "sink.example", "--tenant", "bench", "--mailbox-host",
                    f"smtp:{zones.HOSTS[0]}:25", "--recipients", "any")
         self._tell("relay", "add", "--tenant", "bench", "--network", "127.0.0.0/8")
         self._tell("key", "add", "--self-sign", "ours.example")
         self._spawn("kedge-smtpd")
-        end = time.monotonic() + 10
-        while True:
-            try:
-                with socket.create_connection((self.address, self.port), 5) as probe:
-                    if probe.recv(4) == b"220 ":
-                        return
-            except OSError:
-                pass
-            if time.monotonic() > end or self.running["kedge-smtpd"].poll() is not None:
-                raise Failed(f"kedge-smtpd does not serve:\n{self._last_words('kedge-smtpd')}")
-            time.sleep(0.05)
+        self.running["kedge-smtpd"].wait_ready(lambda: greets(self.address, self.port))
 
     def deliver(self):
         """Lets the queue go out."""
         self._spawn("kedge-deliver")
 
     def roots(self) -> list[int]:
-        return [process.pid for process in self.running.values()]
+        return [server.child.pid for server in self.running.values()]
 
     def stop(self):
-        for process in reversed(self.running.values()):
-            process.terminate()
-        for name, process in self.running.items():
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-                raise Failed(f"{name} does not end on SIGTERM:\n{self._last_words(name)}") from None
+        for name, server in reversed(self.running.items()):
+            status = server.stop(seconds=30)
+            if status:
+                raise Failed(f"{name} ended with {status} on SIGTERM:\n{server.text()[-2000:]}")
         self.running.clear()

@@ -4,10 +4,10 @@ certificate, `dane` towards others, and no delivery while messages are only acce
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
-from bench.tools import Failed
+from bench.tools import greets
+from lab import namespace, process
 
 MAIN = """
 compatibility_level = 3.7
@@ -81,25 +81,21 @@ class Peer:
     def start(self):
         """Starts it without its queue manager: messages stay in the incoming queue."""
         self._write_master(delivering=False)
-        done = subprocess.run(["postfix", "-c", self.dir / "etc", "start"], text=True, capture_output=True)
-        pid_file = self.dir / "spool/pid/master.pid"
-        end = time.monotonic() + 10
-        while not (pid_file.exists() and pid_file.read_text().strip()) and time.monotonic() < end:
-            time.sleep(0.05)
-        if done.returncode or not pid_file.exists():
-            raise Failed(f"Postfix does not start: {done.stdout}{done.stderr}")
-        self.master = int(pid_file.read_text())
+        namespace.add_address(self.address)
+        etc = self.dir / "etc"
+        subprocess.run(["postfix", "-c", etc, "check"], check=True)
+        self.master = process.Server("master", ["/usr/lib/postfix/sbin/master", "-c", etc, "-d"], self.dir / "log")
+        self.master.wait_ready(lambda: greets(self.address, self.port))
 
     def deliver(self):
         """Lets the queue go out."""
         self._write_master(delivering=True)
-        os.kill(self.master, signal.SIGHUP)
+        self.master.child.send_signal(signal.SIGHUP)
 
     def roots(self) -> list[int]:
-        return [self.master]
+        return [self.master.child.pid]
 
     def stop(self):
         if self.master:
-            os.kill(self.master, signal.SIGTERM)
-            os.waitpid(self.master, 0)  # a child of ours, because we are the subreaper
+            self.master.stop()
             self.master = None

@@ -34,12 +34,12 @@ def deliver(system, tools, dns: zones.Zones, sink: Sink, messages: int, domains:
     tools.run("smtpload", *_target(system), "-p", "-m", messages, "-n", 50, "-a", acked, "-M", domains,
               "-r", f"u%n@d%m.{zones.ZONE}")
     dns.restart_resolver()
-    before, resolver = account.settle(system.roots()), account.cpu_seconds([dns.unbound.pid])
+    before, resolver = account.settle(system.roots()), account.cpu_seconds([dns.unbound.child.pid])
     start = time.monotonic()
     system.deliver()
     seconds = _await_all(sink, messages, start)
     cpu = account.settle(system.roots()) - before
-    resolver = account.cpu_seconds([dns.unbound.pid]) - resolver
+    resolver = account.cpu_seconds([dns.unbound.child.pid]) - resolver
     _compare(set(acked.read_text(encoding="ascii").split()), sink.lines())
     return {CPU: cpu * 1000 / messages, RATE: messages / seconds, RESOLVER: resolver * 1000 / messages}
 

@@ -1,6 +1,7 @@
 """The C programs of the bench: built, run, and their key=value lines read."""
 
 import datetime
+import socket
 import subprocess
 from pathlib import Path
 
@@ -37,6 +38,15 @@ def pairs(text: str) -> dict[str, float]:
         if equals:
             found[key] = float(value)
     return found
+
+
+def greets(address: str, port: int) -> bool:
+    """Whether an SMTP server says 220 there."""
+    try:
+        with socket.create_connection((address, port), 5) as probe:
+            return probe.recv(4) == b"220 "
+    except OSError:
+        return False
 
 
 class Tools:

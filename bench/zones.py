@@ -18,7 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bench.tools import Failed
-from lab import namespace, packages
+from lab import namespace, process
 
 ZONE = "bench.example"
 BOGUS = "bogus.example"
@@ -27,13 +27,30 @@ HOSTS = [f"127.0.25.{i}" for i in range(1, 9)]
 IMPOSTOR = "impostor." + ZONE
 
 KNOT = """
-server: {{ listen: {authority}@53, rundir: {dir}, user: root:root }}
-database: {{ storage: {dir} }}
-log: [ {{ target: stderr, any: error }} ]
-policy: [ {{ id: sign, algorithm: ecdsap256sha256, single-type-signing: on, nsec3: off }} ]
-template: [ {{ id: default, storage: {dir}, file: "%s.zone", zonefile-sync: -1, zonefile-load: whole,
-              journal-content: none, dnssec-signing: on, dnssec-policy: sign }} ]
-zone: [ {{ domain: {zone} }}, {{ domain: {bogus} }} ]
+server:
+  listen: {authority}@53
+  rundir: {dir}
+database:
+  storage: {dir}
+log:
+  - target: stderr
+    any: error
+policy:
+  - id: sign
+    algorithm: ecdsap256sha256
+    single-type-signing: on
+template:
+  - id: default
+    storage: {dir}
+    file: "%s.zone"
+    zonefile-sync: -1
+    zonefile-load: whole
+    journal-content: none
+    dnssec-signing: on
+    dnssec-policy: sign
+zone:
+  - domain: {zone}
+  - domain: {bogus}
 """
 
 # The sizes that a mail system needs; the rest are Unbound's defaults. Addresses in 127.0.0.0/8 must be asked.
@@ -75,7 +92,7 @@ def digest(certificate: Path) -> str:
 
 def _zone_text(domains: int, tlsa: str) -> str:
     lines = [f"$ORIGIN {ZONE}.", "$TTL 3600", "@ SOA ns admin 1 3600 600 86400 300", "@ NS ns", f"ns A {AUTHORITY}",
-             f"impostor MX 10 wrong", f"wrong A {HOSTS[0]}", f"_25._tcp.wrong TLSA 3 1 1 {'00' * 32}"]
+             "impostor MX 10 wrong", f"wrong A {HOSTS[0]}", f"_25._tcp.wrong TLSA 3 1 1 {'00' * 32}"]
     for i, address in enumerate(HOSTS):
         lines += [f"mx{i} A {address}", f"_25._tcp.mx{i} TLSA 3 1 1 {tlsa}"]
     lines += [f"d{i} MX 10 mx{i % len(HOSTS)}" for i in range(domains)]
@@ -94,7 +111,7 @@ class Zones:
             f"ns A {AUTHORITY}\n", encoding="ascii")
         conf = self.dir / "knot.conf"
         conf.write_text(KNOT.format(dir=self.dir, authority=AUTHORITY, zone=ZONE, bogus=BOGUS), encoding="ascii")
-        self.knot = subprocess.Popen([packages.program("knotd"), "-c", conf])
+        self.knot = process.Server("knotd", ["knotd", "-c", conf], self.dir / "knot.log")
         self._await(AUTHORITY, f"d0.{ZONE}", "RRSIG")
         anchor = self._anchor()
         wrong = f"{BOGUS}. DS " + " ".join(anchor.split()[2:])
@@ -104,7 +121,7 @@ class Zones:
         self.unbound = None
 
     def _anchor(self) -> str:
-        done = subprocess.run([packages.program("keymgr"), "-c", self.dir / "knot.conf", ZONE, "ds"], text=True,
+        done = subprocess.run(["keymgr", "-c", self.dir / "knot.conf", ZONE, "ds"], text=True,
                               capture_output=True, check=True)
         sha256 = [line for line in done.stdout.splitlines() if line.split()[4] == "2"]
         return sha256[0]
@@ -129,7 +146,8 @@ class Zones:
     def restart_resolver(self):
         """A resolver with a cold cache, known to validate."""
         self._stop_resolver()
-        self.unbound = subprocess.Popen([packages.program("unbound"), "-d", "-c", self.dir / "unbound.conf"])
+        self.unbound = process.Server("unbound", ["unbound", "-d", "-c", self.dir / "unbound.conf"],
+                                      self.dir / "unbound.log")
         self._await(namespace.RESOLVER, ZONE, "AD")
         refused = dns.query.udp(dns.message.make_query(BOGUS, "A", want_dnssec=True), namespace.RESOLVER, timeout=10)
         if refused.rcode() != dns.rcode.SERVFAIL:
@@ -137,11 +155,9 @@ class Zones:
 
     def _stop_resolver(self):
         if self.unbound:
-            self.unbound.terminate()
-            self.unbound.wait(10)
+            self.unbound.stop()
             self.unbound = None
 
     def stop(self):
         self._stop_resolver()
-        self.knot.terminate()
-        self.knot.wait(10)
+        self.knot.stop()
