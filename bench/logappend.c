@@ -37,9 +37,7 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return 2;
     }
-    char *record = malloc((size_t)size);
-    if (record == NULL)
-        die("out of memory");
+    char *record = zalloc((size_t)size);
     memset(record, 'r', (size_t)size);
     int fd = open(argv[optind], O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)

@@ -136,7 +136,7 @@ static bool send_content(struct load *l, struct wire *w, const char *to, long se
         if (space[head] == '\n')
             space[head] = 'x';
     }
-    memcpy(space + n, ".\r\n", 3);
+    memcpy(space + n, ".\r\n", sizeof ".\r\n");
     return wire_write(w, space, n + 3);
 }
 
@@ -180,9 +180,7 @@ static void *sender(void *arg)
 {
     struct load *l = arg;
     struct wire w = {.fd = -1};
-    char *space = malloc((size_t)l->size + 1100);
-    if (space == NULL)
-        die("out of memory");
+    char *space = zalloc((size_t)l->size + 1100);
     long seq = atomic_fetch_add(&l->next, 1);
     while (seq < l->messages) {
         bool pipelining = false;
@@ -221,9 +219,7 @@ static void *holder(void *arg)
 
 static void run_threads(struct load *l, void *(*body)(void *))
 {
-    pthread_t *t = calloc((size_t)l->connections, sizeof *t);
-    if (t == NULL)
-        die("out of memory");
+    pthread_t *t = zalloc((size_t)l->connections * sizeof *t);
     for (long i = 0; i < l->connections; i++)
         if ((errno = pthread_create(&t[i], NULL, body, l)) != 0)
             die("thread");
@@ -234,15 +230,15 @@ static void run_threads(struct load *l, void *(*body)(void *))
 
 static int hold_idle(struct load *l)
 {
-    l->held = calloc((size_t)l->idle, sizeof *l->held);
-    if (l->held == NULL)
-        die("out of memory");
+    l->held = zalloc((size_t)l->idle * sizeof *l->held);
     run_threads(l, holder);
     printf("held=%ld failed=%ld\n", l->idle - atomic_load(&l->failed), atomic_load(&l->failed));
     fflush(stdout);
     char c;
-    while (read(STDIN_FILENO, &c, 1) > 0)
-        continue;
+    ssize_t more;
+    do
+        more = read(STDIN_FILENO, &c, 1);
+    while (more > 0);
     for (long k = 0; k < l->idle; k++) {
         if (l->held[k].fd >= 0 && wire_print(&l->held[k], "QUIT\r\n") &&
             wire_reply(&l->held[k], NULL, NULL) == 221)
@@ -269,9 +265,7 @@ static int send_all(struct load *l)
 static char *make_body(long size)
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    char *body = malloc((size_t)size + 2);
-    if (body == NULL)
-        die("out of memory");
+    char *body = zalloc((size_t)size + 2);
     unsigned x = 1;
     for (long i = size - 1, column = 0; i >= 0; i--, column = (column + 1) % 78) {
         x = x * 1664525u + 1013904223u;

@@ -143,11 +143,12 @@ static void *serve(void *arg)
 {
     struct session *s = arg;
     size_t n;
-    const char *line;
     wire_limit(s->w.fd, WAIT);
-    if (wire_print(&s->w, "220 %s ESMTP\r\n", s->sink->name))
-        while ((line = wire_line(&s->w, &n)) != NULL && obey(s, line))
-            continue;
+    bool going = wire_print(&s->w, "220 %s ESMTP\r\n", s->sink->name);
+    while (going) {
+        const char *line = wire_line(&s->w, &n);
+        going = line != NULL && obey(s, line);
+    }
     wire_close(&s->w);
     free(s);
     return NULL;
@@ -168,9 +169,7 @@ static void *listen_at(void *arg)
         if (fd < 0)
             continue;
         atomic_fetch_add(&door->sink->connections, 1);
-        struct session *s = calloc(1, sizeof *s);
-        if (s == NULL)
-            die("out of memory");
+        struct session *s = zalloc(sizeof *s);
         s->sink = door->sink;
         s->w.fd = fd;
         if ((errno = pthread_create(&t, &attr, serve, s)) != 0)
@@ -233,9 +232,7 @@ int main(int argc, char **argv)
         sink.ctx = tls_server(cert, key);
     if (out != NULL && (sink.out = open(out, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) < 0)
         die("%s", out);
-    struct door *doors = calloc((size_t)(argc - optind), sizeof *doors);
-    if (doors == NULL)
-        die("out of memory");
+    struct door *doors = zalloc((size_t)(argc - optind) * sizeof *doors);
     for (int i = optind; i < argc; i++)
         open_door(&doors[i - optind], &sink, argv[i]);
     printf("ready\n");

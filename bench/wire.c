@@ -25,6 +25,14 @@ void die(const char *format, ...)
     exit(1);
 }
 
+void *zalloc(size_t n)
+{
+    void *p = calloc(1, n);
+    if (p == NULL)
+        die("out of memory");
+    return p;
+}
+
 double wall_seconds(void)
 {
     struct timespec t;

@@ -29,6 +29,7 @@ struct address {
 /* Prints the message and the system's own words for errno (when not 0), then exits 1. */
 _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+void *zalloc(size_t n); /* zeroed, or die */
 double wall_seconds(void);
 double cpu_seconds(void);      /* user and system time of this process, all threads, ended ones too */
 long number(const char *text); /* a whole number of 0 or more, or die */
