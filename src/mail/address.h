@@ -42,7 +42,8 @@ struct str mail_local_of(struct str address);
 /* Domain of EHLO, MAIL or RCPT: RFC 5321 Domain, U-labels too when utf8. No trailing dot, labels of 1 to 63
  * octets. */
 bool mail_domain_is_valid(struct str domain, bool utf8);
-/* "[192.0.2.1]", "[IPv6:2001:db8::1]", or a general literal "[tag:text]". */
+/* "[192.0.2.1]" or "[IPv6:2001:db8::1]". Tags of the general form need a registration (RFC 5321 4.1.3); IPv6
+ * is the only one. */
 bool mail_literal_is_valid(struct str literal);
 
 #endif

@@ -17,7 +17,7 @@ struct header_scan {
     /* the rest is the scanner's own */
     size_t line_n;
     char line[HEADER_VALUE_MAX + 16];
-    bool last_cr;
+    bool id_open; /* the current field is the first Message-ID */
 };
 /* Content with CRLF line ends. Stops looking when the section has ended. */
 void header_scan(struct header_scan *h, struct str piece);
