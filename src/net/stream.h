@@ -15,8 +15,8 @@
 
 #include "net/addr.h"
 
-/* What one read from the system takes at most, and the longest line that stream_read_line can give. */
-enum { STREAM_BUFFER = 16 * 1024 };
+/* What one read from the system takes at most; the longest line that stream_read_line can give. */
+enum { STREAM_BUFFER = 16 * 1024, STREAM_LINE_MAX = STREAM_BUFFER / 2 };
 
 struct stream {
     int fd;        /* -1: closed */
@@ -26,6 +26,7 @@ struct stream {
     uint32_t in_from, in_to;
     struct buf out;
     enum err read_error, write_error;
+    short waits_for;                /* POLLIN, or POLLOUT when TLS must write before it can read */
     bool eager;                     /* the last read filled its buffer: try before polling */
     const char *what;               /* static text of the first failure */
     int system_error;               /* its errno, or 0 */
@@ -62,8 +63,9 @@ enum stream_fault {
     STREAM_LINE_TOO_LONG = 8, /* more than max octets with CRLF: line holds the first, the rest is gone */
 };
 /* The next line without its line end; borrowed until the next call on s. `max` counts CRLF (512 for SMTP), at
- * most STREAM_BUFFER. A line is over at its first LF, good or bare, so that the answer is prompt; the caller
- * refuses whatever has a fault. OK, or the sticky error (ERR_CLOSED at the end of file, also within a line).
+ * most STREAM_LINE_MAX. A line is over at its first LF, good or bare, so that the answer is prompt; the
+ * caller refuses whatever has a fault. OK, or the sticky error (ERR_CLOSED at the end of file, also within a
+ * line).
  */
 enum err stream_read_line(struct stream *s, size_t max, deadline until, struct str *line,
                           unsigned *faults) MUST_CHECK;
@@ -81,7 +83,7 @@ enum err stream_read(struct stream *s, void *to, size_t n, deadline until, size_
 /* Octets received, decrypted and not consumed yet. Not 0 behind STARTTLS (server) or behind its 220 (client):
  * somebody injects; close. */
 size_t stream_buffered(const struct stream *s);
-/* Whether a read would give something (octets, end of file, error) before the deadline; sends nothing. */
+/* Whether something came (octets, end of file, error, a TLS message) before the deadline; sends nothing. */
 bool stream_is_readable(struct stream *s, deadline until);
 
 /* Collects; dropped after an error. */
