@@ -23,6 +23,8 @@
 #pragma GCC poison longjmp siglongjmp
 #endif
 #pragma GCC poison strcpy strcat sprintf vsprintf strtok strncat gets atoi atol atoll alloca gmtime          \
-    localtime ctime asctime rand srand
+    localtime ctime asctime srand
+#define rand()                                                                                               \
+    rand_is_banned_use_base_rand() /* OpenSSL's headers have parameters of that name: not poisoned */
 
 #endif
