@@ -1,0 +1,180 @@
+#include "directory/keystore.h"
+
+#include "directory/store_priv.h"
+#include "directory/write.h"
+
+/* Tables: "i" key set -> identity, "n" name -> key set (empty name: default), "E" epoch. */
+static const size_t MAP_SIZE = (size_t)16 << 30;
+
+struct keystore {
+    struct store *store;
+};
+
+static struct keystore *keystore_open_mode(const char *path, enum store_mode mode, struct buf *why)
+{
+    struct store *s = store_open(path, mode, MAP_SIZE, why);
+    if (!s)
+        return NULL;
+    struct keystore *k = must_alloc(calloc(1, sizeof *k));
+    k->store = s;
+    return k;
+}
+
+struct keystore *keystore_open(const char *path, struct buf *why)
+{
+    return keystore_open_mode(path, STORE_READ, why);
+}
+
+struct keystore *keystore_open_writable(const char *path, struct buf *why)
+{
+    return keystore_open_mode(path, STORE_WRITE, why);
+}
+
+void keystore_close(struct keystore *k)
+{
+    if (!k)
+        return;
+    store_close(k->store);
+    free(k);
+}
+
+enum err keystore_begin(struct keystore *k, struct keystore_view *v, struct buf *why)
+{
+    *v = (struct keystore_view){.keystore = k};
+    return store_begin(k->store, &v->reader, why);
+}
+
+void keystore_end(struct keystore_view *v)
+{
+    if (v->reader)
+        store_end(v->keystore->store, v->reader);
+    v->reader = NULL;
+}
+
+uint64_t keystore_epoch(const struct keystore_view *v)
+{
+    return store_get_u64(v->reader, STR("E"));
+}
+
+/* The key set for a name, or 0. */
+static uint64_t key_set_of(const struct keystore_view *v, struct str wildcard, struct str name)
+{
+    struct store_key key;
+    store_key_start(&key, 'n');
+    store_key_add(&key, wildcard);
+    store_key_add_lower(&key, name);
+    return store_get_u64(v->reader, store_key_str(&key));
+}
+
+static uint64_t find_key_set(const struct keystore_view *v, struct str name, bool *is_default)
+{
+    *is_default = false;
+    uint64_t id = name.n ? key_set_of(v, STR_NONE, name) : 0;
+    if (!id && name.n) {
+        struct str parent = name;
+        if (str_cut(&parent, '.').n && parent.n)
+            id = key_set_of(v, STR("*."), parent);
+    }
+    if (!id) {
+        *is_default = true;
+        id = key_set_of(v, STR_NONE, STR_NONE);
+    }
+    return id;
+}
+
+static bool identity_unpack(struct str record, struct arena *a, uint64_t key_set, struct tls_identity *out)
+{
+    struct unpack u = {.rest = record};
+    *out = (struct tls_identity){.key_set = key_set, .n = unpack_u8(&u)};
+    if (out->n == 0 || out->n > TLS_PAIRS_MAX)
+        return false;
+    for (size_t i = 0; i < out->n; i++) {
+        struct tls_pair *pair = &out->pair[i];
+        pair->id = unpack_u64(&u);
+        pair->chain_n = unpack_u8(&u);
+        if (pair->chain_n == 0 || pair->chain_n > TLS_CHAIN_MAX)
+            return false;
+        for (size_t c = 0; c < pair->chain_n; c++)
+            pair->chain_der[c] = arena_str(a, unpack_str(&u));
+        pair->key_der = arena_str(a, unpack_str(&u));
+    }
+    return !u.bad;
+}
+
+bool keystore_identity(const struct keystore_view *v, struct arena *a, struct str server_name,
+                       struct tls_identity *out, bool *is_default)
+{
+    bool no_name;
+    uint64_t id = find_key_set(v, server_name, &no_name);
+    if (is_default)
+        *is_default = no_name;
+    struct store_key key;
+    store_key_start(&key, 'i');
+    store_key_add_u64(&key, id);
+    struct str record;
+    if (!id || !store_get(v->reader, store_key_str(&key), &record))
+        return false;
+    if (identity_unpack(record, a, id, out))
+        return true;
+    log_event(LOG_ERROR, "keystore-damaged", LOG_NUM("key-set", id));
+    return false;
+}
+
+struct keystore_write {
+    struct store_write w;
+};
+
+struct keystore_write *keystore_write_begin(struct keystore *k, struct buf *why)
+{
+    struct keystore_write *w = must_alloc(calloc(1, sizeof *w));
+    if (!store_write_begin(k->store, &w->w, why))
+        return w;
+    free(w);
+    return NULL;
+}
+
+enum err keystore_write_commit(struct keystore_write *w, uint64_t epoch, struct buf *why)
+{
+    store_put_u64(&w->w, STR("E"), epoch);
+    enum err e = store_write_commit(&w->w, why);
+    free(w);
+    return e;
+}
+
+void keystore_write_abort(struct keystore_write *w)
+{
+    store_write_abort(&w->w);
+    free(w);
+}
+
+void keystore_remove_all(struct keystore_write *w)
+{
+    store_remove_all(&w->w);
+}
+
+void keystore_put(struct keystore_write *w, const struct tls_identity *identity)
+{
+    struct buf record = {0};
+    buf_add_char(&record, (char)identity->n);
+    for (size_t i = 0; i < identity->n; i++) {
+        const struct tls_pair *pair = &identity->pair[i];
+        buf_add_u64(&record, pair->id);
+        buf_add_char(&record, (char)pair->chain_n);
+        for (size_t c = 0; c < pair->chain_n; c++)
+            pack_str(&record, pair->chain_der[c]);
+        pack_str(&record, pair->key_der);
+    }
+    struct store_key key;
+    store_key_start(&key, 'i');
+    store_key_add_u64(&key, identity->key_set);
+    store_put(&w->w, store_key_str(&key), buf_str(&record));
+    buf_release(&record);
+}
+
+void keystore_put_name(struct keystore_write *w, struct str name, uint64_t key_set)
+{
+    struct store_key key;
+    store_key_start(&key, 'n');
+    store_key_add_lower(&key, name);
+    store_put_u64(&w->w, store_key_str(&key), key_set);
+}
