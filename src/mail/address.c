@@ -68,8 +68,8 @@ bool mail_domain_is_valid(struct str domain, bool utf8)
 
 bool mail_literal_is_valid(struct str literal)
 {
-    if (literal.n < 3 || literal.n > MAIL_DOMAIN_MAX || literal.p[0] != '[' ||
-        literal.p[literal.n - 1] != ']')
+    if (literal.n < 3 || literal.n > MAIL_DOMAIN_MAX || memchr(literal.p, 0, literal.n) ||
+        literal.p[0] != '[' || literal.p[literal.n - 1] != ']')
         return false;
     struct str inner = str_sub(literal, 1, literal.n - 2);
     char text[MAIL_DOMAIN_MAX + 1];

@@ -103,6 +103,14 @@ static void nul_in_path(void **state)
                      ERR_MALFORMED);
 }
 
+static void nul_in_literal(void **state)
+{
+    (void)state;
+    assert_true(mail_literal_is_valid(STR("[IPv6:::1]")));
+    assert_false(mail_literal_is_valid(STR("[IPv6:::1\0x]")));
+    assert_false(mail_literal_is_valid(STR("[192.0.2.1\0@b.example]")));
+}
+
 static void null_path_is_only_a_sender(void **state)
 {
     (void)state;
@@ -163,6 +171,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths),
         cmocka_unit_test(nul_in_path),
+        cmocka_unit_test(nul_in_literal),
         cmocka_unit_test(null_path_is_only_a_sender),
         cmocka_unit_test(lengths),
         cmocka_unit_test(postmaster_in_every_spelling),
