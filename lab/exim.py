@@ -1,4 +1,7 @@
-"""A second independent sender: Exim, with DANE."""
+"""A second independent sender: Exim, with DANE.
+
+Only where the namespace has several users: Exim checks that its change of user was real (see oneuser).
+"""
 
 import re
 import subprocess
@@ -13,6 +16,7 @@ log_file_path = {folder}/log/%slog
 log_selector = +tls_peerdn +tls_cipher +dnssec +smtp_confirmation
 local_interfaces = {address}
 never_users =
+keep_environment =
 domainlist local_domains =
 acl_smtp_rcpt = accept
 dns_dnssec_ok = 1
@@ -52,8 +56,8 @@ class Exim:
     def send(self, sender: str, recipient: str, subject: str = "lab") -> None:
         """Hands it a message and lets it deliver at once."""
         text = f"From: {sender}\nTo: {recipient}\nSubject: {subject}\n\nHello.\n"
-        done = subprocess.run(["/usr/sbin/exim4", "-odf", "-i", "-f", sender, recipient], input=text, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        command = ["/usr/sbin/exim4", "-odf", "-i", "-f", sender, recipient]
+        done = subprocess.run(command, input=text, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if done.returncode:
             raise process.Failed(f"exim4: {done.stdout}")
 

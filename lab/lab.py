@@ -62,7 +62,8 @@ class Lab:
             self.identities["provider"], (world.PROVIDER_MAILBOXES, LMTP_PORT),
         )
         self.provider.start()
-        self.exim = Exim(self.folder / "exim", world.EXIM)
+        if not namespace.one_user():
+            self.exim = Exim(self.folder / "exim", world.EXIM)
 
     def identity(self, label: str, names=(), **options) -> Identity:
         """Makes a key and a certificate, for use as <... label> in zones and as a host's identity."""
