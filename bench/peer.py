@@ -6,7 +6,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from bench.tools import greets
+from bench.tools import Failed, greets
 from lab import namespace, process
 
 MAIN = """
@@ -80,6 +80,8 @@ class Peer:
 
     def start(self):
         """Starts it without its queue manager: messages stay in the incoming queue."""
+        if namespace.one_user():
+            raise Failed("Postfix's smtpd refuses to run without users of its own: run as root, or with --system kedge")
         self._write_master(delivering=False)
         namespace.add_address(self.address)
         etc = self.dir / "etc"
