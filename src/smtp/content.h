@@ -38,7 +38,7 @@ struct smtp_decoder {
     uint64_t size;      /* octets given to the sink */
     /* private */
     int state;
-    size_t line;
+    size_t line; /* octets of the line so far */
 };
 
 void smtp_decoder_init(struct smtp_decoder *d, enum smtp_framing framing, enum smtp_line_ends line_ends);

@@ -9,7 +9,7 @@ enum { SMTP_REPLY_LINE_MAX = 512, SMTP_REPLY_MAX = 64 * 1024 };
 struct smtp_reply {
     unsigned code;      /* 200 to 599; 0: none */
     uint16_t status[3]; /* enhanced code, {5,1,1}; all 0 when absent or of another class than the code */
-    struct str text;    /* lines without the code, joined with \n; control characters and 8-bit junk cleaned;
+    struct str text;    /* lines without the code, joined with \n; what is not printable ASCII became "?";
                            the enhanced code is still in front */
 };
 
