@@ -28,23 +28,25 @@ struct daemon_role {
 struct daemon {
     const struct daemon_role *role; /* kept */
     const char *config_path;
-    const struct conf *conf; /* the one in force; earlier ones stay valid until daemon_end */
+    /* In force; changes in the thread of daemon_run alone. Every one that was stays valid until daemon_end.
+     */
+    const struct conf *conf;
     int stop_fd; /* becomes and stays readable when it is time to stop; for stream_set_cancel and poll */
-    struct conf *confs[2];
-    bool ready;
+    struct daemon_conf *confs;
 };
 
 void daemon_start(struct daemon *d, const struct daemon_role *role, int argc, char **argv);
 
-/* data_directory (0700) and run_directory (0755) with the folders below, owned by `user`; then, when started
- * as root, becomes `user`. Started as root without `user` it refuses; user = root is allowed, and said in the
- * log. */
+/* Makes data_directory (0700) and run_directory (0755), owned by `user`; then, when started as root, becomes
+ * `user`. Folders below are made by their modules. Started as root with a user that does not exist it
+ * refuses; user = root is allowed, and said in the log. */
 void daemon_enter(struct daemon *d);
 
 /* Tells the service manager READY=1, then serves signals in the calling thread. SIGHUP: the file is read
  * again; when it is in order, d->conf changes and reload(ctx, d->conf) is called (reload may be NULL), else
  * the mistakes are logged and the old one stays. SIGTERM and SIGINT: STOPPING=1, stop_fd becomes readable,
- * and this returns. A second SIGTERM or SIGINT while the caller drains ends the process at once. */
+ * and this returns. A SIGINT after that, while the caller drains, ends the process at once; a SIGTERM does
+ * not (a service manager may send it to all of a group, and kedge run forwards it). */
 void daemon_run(struct daemon *d, void (*reload)(void *ctx, const struct conf *now), void *ctx);
 
 /* Ends daemon_run as SIGTERM would, from any thread. */
