@@ -53,7 +53,7 @@ struct policy_self {
 struct policy_input {
     struct str domain; /* recipient domain in the form of dns/name.h; "[192.0.2.1]" for POLICY_VIA_LITERAL */
     enum policy_via via; /* MX, ROUTE, LITERAL or MAILBOX */
-    struct str host;     /* ROUTE, MAILBOX: a name, or an address without brackets */
+    struct str host;     /* ROUTE, MAILBOX: a name or an address; LITERAL: the address; without brackets */
     uint16_t port;
     enum mode mode;
     struct str rule;  /* which rule set the mode; for evidence */
