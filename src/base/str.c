@@ -6,7 +6,7 @@
 
 bool str_equal(struct str a, struct str b)
 {
-    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+    return a.n == b.n && (a.n == 0 || (a.p && b.p && memcmp(a.p, b.p, a.n) == 0));
 }
 
 static unsigned char lower(char c)
@@ -16,6 +16,8 @@ static unsigned char lower(char c)
 
 static bool same_nocase(const char *a, const char *b, size_t n)
 {
+    if (!a || !b)
+        return n == 0;
     for (size_t i = 0; i < n; i++)
         if (lower(a[i]) != lower(b[i]))
             return false;
