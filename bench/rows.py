@@ -40,7 +40,7 @@ def deliver(system, tools, dns: zones.Zones, sink: Sink, messages: int, domains:
     seconds = _await_all(sink, messages, start)
     cpu = account.settle(system.roots()) - before
     resolver = account.cpu_seconds([dns.unbound.child.pid]) - resolver
-    _compare(set(acked.read_text(encoding="ascii").split()), sink.lines())
+    compare(set(acked.read_text(encoding="ascii").split()), sink.lines())
     return {CPU: cpu * 1000 / messages, RATE: messages / seconds, RESOLVER: resolver * 1000 / messages}
 
 
@@ -56,7 +56,7 @@ def _await_all(sink: Sink, messages: int, start: float) -> float:
     return time.monotonic() - start
 
 
-def _compare(acked: set[str], taken: list[list[str]]):
+def compare(acked: set[str], taken: list[list[str]]):
     numbers = [number for number, _ in taken]
     lost, doubled = acked - set(numbers), len(numbers) - len(set(numbers))
     if lost or doubled:
