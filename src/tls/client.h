@@ -29,7 +29,7 @@ struct tls_connect_args {
     /* dane/ or nobody: prepare runs before the handshake (SSL_dane_enable and records), judge after it. With
      * prepare the chain is verified during the handshake; without it and without webpki_name it is not looked
      * at. */
-    void (*prepare)(void *ctx, SSL *ssl);
+    enum err (*prepare)(void *ctx, SSL *ssl, struct buf *why); /* not OK: no handshake */
     void (*judge)(void *ctx, SSL *ssl);
     void *ctx;
     struct str

@@ -1,0 +1,281 @@
+#include "tls/server.h"
+
+#include <openssl/err.h>
+
+#include "tls/tls_priv.h"
+
+enum { CACHE_MAX = 8192, FALLBACK_DAYS = 3650 };
+
+struct tls_server {
+    SSL_CTX *ctx;
+    struct tls_server_conf conf;
+    struct tls_tickets *tickets;
+    struct arena arena; /* bytes of the fallback */
+    struct tls_identity fallback;
+    pthread_mutex_t lock;
+    struct map parsed; /* pair id -> struct tls_parsed, each with a reference of the map's */
+};
+
+/* One handshake under way: the SSL's app data, on the stack of tls_accept. */
+struct accepting {
+    struct tls_server *server;
+    struct arena arena;
+    struct tls_identity identity;
+    struct tls_parsed *used[TLS_PAIRS_MAX];
+    size_t used_n;
+    char sni[256];
+};
+
+/* Parsed pairs. */
+
+static void unref_locked(struct tls_parsed *p)
+{
+    if (--p->references == 0)
+        tls_parsed_free(p);
+}
+
+static void drop_all_locked(struct tls_server *t)
+{
+    struct str key;
+    void *value;
+    for (size_t at = 0; map_next(&t->parsed, &at, &key, &value);)
+        unref_locked(value);
+    map_release(&t->parsed);
+}
+
+static struct str id_key(const uint64_t *id)
+{
+    return str_make((const char *)id, sizeof *id);
+}
+
+static struct tls_parsed *cached(struct tls_server *t, uint64_t id)
+{
+    (void)pthread_mutex_lock(&t->lock);
+    struct tls_parsed *p = map_get(&t->parsed, id_key(&id));
+    if (p)
+        p->references++;
+    (void)pthread_mutex_unlock(&t->lock);
+    return p;
+}
+
+/* NULL when the bytes are damaged: the other pairs of the identity serve then. */
+static struct tls_parsed *parsed_of(struct tls_server *t, const struct tls_pair *pair)
+{
+    struct tls_parsed *p = cached(t, pair->id);
+    struct buf why = {0};
+    if (p)
+        return p;
+    p = tls_parsed_new(pair, &why);
+    if (!p) {
+        log_event(LOG_ERROR, "certificate-damaged", LOG_STR("why", buf_str(&why)));
+        buf_release(&why);
+        return NULL;
+    }
+    (void)pthread_mutex_lock(&t->lock);
+    if (t->parsed.count >= CACHE_MAX)
+        drop_all_locked(t);
+    p->references++;
+    struct tls_parsed *other = map_put(&t->parsed, id_key(&pair->id), p); /* two threads may parse the same */
+    if (other)
+        unref_locked(other);
+    (void)pthread_mutex_unlock(&t->lock);
+    return p;
+}
+
+/* Callbacks of a handshake, in the order of their coming. */
+
+/* RFC 6066 section 3: the host name of a server_name extension; empty when there is none that could be a
+ * host. */
+static struct str host_name(const unsigned char *p, size_t n)
+{
+    if (n < 5 || get_u16(p) != n - 2 || p[2] != TLSEXT_NAMETYPE_host_name || get_u16(p + 3) > n - 5)
+        return STR_NONE;
+    struct str name = str_make((const char *)p + 5, get_u16(p + 3));
+    if (str_ends(name, STR(".")))
+        name.n--;
+    for (size_t i = 0; i < name.n; i++)
+        if ((unsigned char)name.p[i] <= ' ' || (unsigned char)name.p[i] >= 127)
+            return STR_NONE;
+    return name;
+}
+
+static bool look_up(struct accepting *a, struct str sni)
+{
+    const struct tls_server_conf *conf = &a->server->conf;
+    a->identity = (struct tls_identity){0};
+    return conf->lookup && conf->lookup(conf->ctx, sni, &a->arena, &a->identity) && a->identity.n;
+}
+
+/* Before tickets are read, so that they can be compared with what this name would be served now. */
+static int on_client_hello(SSL *ssl, int *alert, void *arg)
+{
+    struct accepting *a = SSL_get_app_data(ssl);
+    const unsigned char *p;
+    size_t n;
+    (void)alert, (void)arg;
+    if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &p, &n) == 1) {
+        struct str name = arena_lower(&a->arena, host_name(p, n));
+        (void)str_copy(name, a->sni, sizeof a->sni);
+    }
+    struct str sni = str_of(a->sni);
+    if ((!sni.n || !look_up(a, sni)) && !look_up(a, STR("")))
+        a->identity = a->server->fallback;
+    return SSL_CLIENT_HELLO_SUCCESS;
+}
+
+/* Only for full handshakes. */
+static int on_certificate(SSL *ssl, void *arg)
+{
+    struct accepting *a = SSL_get_app_data(ssl);
+    (void)arg;
+    for (int attempt = 0; attempt < 2 && !a->used_n; attempt++) {
+        const struct tls_identity *from = attempt ? &a->server->fallback : &a->identity;
+        for (size_t i = 0; i < from->n; i++) {
+            struct tls_parsed *p = parsed_of(a->server, &from->pair[i]);
+            if (!p)
+                continue;
+            a->used[a->used_n++] = p;
+            (void)SSL_use_cert_and_key(ssl, p->leaf, p->key, p->chain, 1);
+        }
+    }
+    return 1;
+}
+
+enum { TICKET_BINDING = 16 };
+
+/* A ticket is good for one key set and one name. */
+static void ticket_binding(SSL *ssl, uint8_t out[TICKET_BINDING])
+{
+    const struct accepting *a = SSL_get_app_data(ssl);
+    put_u64(out, a ? a->identity.key_set : 0);
+    put_u64(out + 8, a ? map_hash(str_of(a->sni)) : 0);
+}
+
+static int on_ticket_written(SSL *ssl, void *arg)
+{
+    uint8_t binding[TICKET_BINDING];
+    (void)arg;
+    ticket_binding(ssl, binding);
+    return SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), binding, sizeof binding);
+}
+
+static SSL_TICKET_RETURN on_ticket_read(SSL *ssl, SSL_SESSION *session, const unsigned char *name,
+                                        size_t name_n, SSL_TICKET_STATUS status, void *arg)
+{
+    uint8_t binding[TICKET_BINDING];
+    void *data;
+    size_t n;
+    (void)name, (void)name_n, (void)arg;
+    if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW)
+        return SSL_TICKET_RETURN_IGNORE_RENEW;
+    ticket_binding(ssl, binding);
+    if (SSL_SESSION_get0_ticket_appdata(session, &data, &n) != 1 || n != sizeof binding ||
+        memcmp(data, binding, sizeof binding) != 0)
+        return SSL_TICKET_RETURN_IGNORE_RENEW;
+    return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+}
+
+/* A client certificate is a fingerprint to us; the handshake proved the possession of its key. */
+static int accept_any_certificate(X509_STORE_CTX *ctx, void *arg)
+{
+    (void)arg;
+    X509_STORE_CTX_set_error(ctx, X509_V_OK);
+    return 1;
+}
+
+/* The server itself. */
+
+static enum err configure(SSL_CTX *ctx, const struct tls_server_conf *conf, struct buf *why)
+{
+    static const unsigned char id[] = "kedge";
+    SSL_CTX_set_security_level(ctx, 2);
+    (void)SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+    if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
+        SSL_CTX_set_max_proto_version(ctx, 0) != 1 ||
+        SSL_CTX_set_cipher_list(ctx, "ECDHE+AESGCM:ECDHE+CHACHA20") != 1 ||
+        SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384:X448:P-521") != 1 ||
+        SSL_CTX_set_session_id_context(ctx, id, sizeof id) != 1 || SSL_CTX_set_num_tickets(ctx, 1) != 1) {
+        tls_why(why, "OpenSSL refuses the server's options");
+        return ERR_TLS;
+    }
+    (void)SSL_CTX_set_max_early_data(ctx, 0);
+    SSL_CTX_set_client_hello_cb(ctx, on_client_hello, NULL);
+    SSL_CTX_set_cert_cb(ctx, on_certificate, NULL);
+    ENSURE(SSL_CTX_set_session_ticket_cb(ctx, on_ticket_written, on_ticket_read, NULL) == 1);
+    if (conf->client_certificate == TLS_ASK_CLIENT_CERTIFICATE)
+        SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_cert_verify_callback(ctx, accept_any_certificate, NULL);
+    return OK;
+}
+
+enum err tls_server_new(const struct tls_server_conf *conf, struct tls_server **out, struct buf *why)
+{
+    *out = NULL;
+    SSL_CTX *ctx = tls_context_new(TLS_server_method(), why);
+    if (!ctx)
+        return ERR_TLS;
+    enum err e = configure(ctx, conf, why);
+    if (e) {
+        SSL_CTX_free(ctx);
+        return e;
+    }
+    struct tls_server *t = must_alloc(calloc(1, sizeof *t));
+    *t = (struct tls_server){.ctx = ctx, .conf = *conf, .fallback.n = 1};
+    t->conf.fallback_name = arena_str(&t->arena, conf->fallback_name);
+    (void)pthread_mutex_init(&t->lock, NULL);
+    t->tickets = tls_tickets_new(ctx);
+    tls_pair_self_signed(&t->arena, TLS_KEY_P256, &t->conf.fallback_name, t->conf.fallback_name.n ? 1 : 0,
+                         clock_wall() / 1000, FALLBACK_DAYS, &t->fallback.pair[0]);
+    *out = t;
+    return OK;
+}
+
+void tls_server_free(struct tls_server *t)
+{
+    if (!t)
+        return;
+    SSL_CTX_free(t->ctx);
+    tls_tickets_free(t->tickets);
+    drop_all_locked(t);
+    (void)pthread_mutex_destroy(&t->lock);
+    arena_release(&t->arena);
+    free(t);
+}
+
+static void describe(const struct accepting *a, SSL *ssl, struct tls_info *out)
+{
+    tls_info_fill(out, ssl);
+    memcpy(out->sni, a->sni, sizeof out->sni);
+    out->key_set = a->identity.key_set;
+    for (size_t i = 0; i < a->used_n && !out->is_resumed; i++)
+        if (a->used[i]->leaf == SSL_get_certificate(ssl))
+            out->pair_id = a->used[i]->id;
+}
+
+enum err tls_accept(struct stream *s, struct tls_server *t, deadline until, struct tls_info *out,
+                    struct buf *why)
+{
+    struct accepting a = {.server = t};
+    *out = (struct tls_info){0};
+    ENSURE(!s->ssl && stream_buffered(s) == 0);
+    if (stream_flush(s, until)) {
+        buf_set(why, "%s", stream_why(s));
+        return stream_error(s);
+    }
+    SSL *ssl = must_alloc(SSL_new(t->ctx));
+    ENSURE(SSL_set_fd(ssl, s->fd) == 1 && SSL_set_app_data(ssl, &a) == 1);
+    enum err e = tls_handshake(s, ssl, SSL_accept, until, why);
+    if (e) {
+        SSL_free(ssl);
+    } else {
+        describe(&a, ssl, out);
+        ENSURE(SSL_set_app_data(ssl, NULL) == 1);
+        stream_set_tls(s, ssl);
+    }
+    (void)pthread_mutex_lock(&t->lock);
+    for (size_t i = 0; i < a.used_n; i++)
+        unref_locked(a.used[i]);
+    (void)pthread_mutex_unlock(&t->lock);
+    arena_release(&a.arena);
+    return e;
+}
