@@ -1,0 +1,15 @@
+#include "smtpd/identity.h"
+
+bool smtpd_identity_lookup(void *ctx, struct str sni, struct arena *a, struct tls_identity *out)
+{
+    struct keystore_view view = {0};
+    struct buf why = {0};
+    bool found = false;
+    if (keystore_begin(ctx, &view, &why))
+        log_event(LOG_ERROR, "keystore-unreadable", LOG_TEXT("why", buf_cstr(&why)));
+    else
+        found = keystore_identity(&view, a, sni, out, NULL);
+    keystore_end(&view);
+    buf_release(&why);
+    return found;
+}
