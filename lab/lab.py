@@ -1,12 +1,14 @@
 """The lab as a whole: Lab().up() and it is all there."""
 
+import signal
 import tempfile
 from pathlib import Path
 
-from lab import namespace, packages, world
+from lab import namespace, packages, process, world
 from lab.attacker import Attacker
 from lab.exim import Exim
 from lab.internet import Internet, free_port
+from lab.kedge import Kedge
 from lab.pki import Identity
 from lab.postfix import Postfix
 from lab.sink import Sink
@@ -93,6 +95,42 @@ class Lab:
         """Makes all sinks and attackers forget what they saw and what they were told to do."""
         for part in [*self.sinks.values(), *self.attackers.values(), self.mailboxes, self.provider_mailboxes]:
             part.clear()
+
+    def edge6(self) -> list[str]:
+        """Our IPv6 listening addresses; none outside the namespace."""
+        return [f"[{world.EDGE6}]:{self.smtp_port}"] if namespace.inside() else []
+
+    def edge(self, build: Path) -> Kedge:
+        """Starts Kedge from a build folder: two tenants' domains, the lab's key, and who may send through it."""
+        edge = Kedge(self, build)
+        edge.start()
+        edge.provision()
+        return edge
+
+    def describe(self) -> str:
+        """What is running where, and how to look at it."""
+        return "\n".join([
+            "The lab is up.",
+            f"  resolver (validates)  {world.RESOLVER} port {self.dns_port}",
+            f"  mail servers          port {self.smtp_port} of the addresses in the zones: lab/lab world",
+            f"  logs and spools       {self.folder}",
+            "  try                   dig @" + world.RESOLVER + f" -p {self.dns_port} +dnssec dane.example MX",
+        ])
+
+    def wait_for_interrupt(self):
+        """Stays up until Ctrl-C or SIGTERM."""
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            signal.pause()
+        except KeyboardInterrupt:
+            print()
+
+    def down(self):
+        """Ends every server. In the namespace the kernel would do it too."""
+        for server in process.RUNNING[::-1]:
+            server.stop(seconds=3)
+        if not namespace.inside():
+            self.temporary.cleanup()
 
     def _reachable(self, zones):
         """Outside the namespace there is no IPv6 address but ::1."""

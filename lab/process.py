@@ -10,6 +10,9 @@ from pathlib import Path
 from lab import namespace, packages
 
 
+RUNNING: list["Server"] = []  # in the order they were started
+
+
 class Failed(Exception):
     """A part of the lab does not work; the text says which and shows the end of its log."""
 
@@ -37,6 +40,7 @@ class Server:
             [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output,
             env=environment or environ(), preexec_fn=namespace.die_with_parent,
         )
+        RUNNING.append(self)
 
     def text(self) -> str:
         """Everything in the log so far."""
@@ -63,6 +67,8 @@ class Server:
             if self.child.poll() is None:
                 self.child.kill()
         self.output.close()
+        if self in RUNNING:
+            RUNNING.remove(self)
         return self.child.wait()
 
 

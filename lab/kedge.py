@@ -1,0 +1,140 @@
+"""Our own daemons in the lab: configuration, start, stop, and the command line."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+from lab import process, world
+
+DAEMONS = ["control", "smtpd", "deliver"]
+
+
+class Kedge:
+    """One edge: the three daemons from a build folder, with a data folder and a configuration of their own."""
+
+    def __init__(self, lab, build: Path, name: str = "edge", **options):
+        self.lab, self.build = lab, Path(build)
+        self.folder = lab.folder / name
+        self.folder.mkdir()
+        self.configuration = self.folder / "kedge.conf"
+        self.options = {
+            "hostname": "edge.example",
+            "data_directory": self.folder / "data",
+            "listen": [f"{world.EDGE}:{lab.smtp_port}", *lab.edge6()],
+            "source_address": world.EDGE,
+            "resolver": f"{world.RESOLVER}:{lab.dns_port}",
+            "resolver_proof_secure": world.PROOF_SECURE,
+            "resolver_proof_bogus": world.PROOF_BOGUS,
+            "smtp_port": lab.smtp_port,
+            "user": "root" if os.getuid() == 0 else os.environ.get("USER", "nobody"),
+            "disk_reserve": "1MiB",
+            "segment_size": "4MiB",
+            **options,
+        }
+        self.servers: dict[str, process.Server] = {}
+        self.configure()
+
+    def configure(self, **options):
+        """Writes the configuration file, with changes; a list is an option given several times."""
+        self.options |= options
+        lines = []
+        for option, value in self.options.items():
+            lines += [f"{option} = {one}" for one in (value if isinstance(value, list) else [value])]
+        self.configuration.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        Path(self.options["data_directory"]).mkdir(exist_ok=True)
+
+    def start(self, *names: str):
+        """Starts daemons (all without names) and returns when each has said that it is ready."""
+        for name in names or DAEMONS:
+            notify = self.folder / f"{name}.notify"
+            notify.unlink(missing_ok=True)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
+                ready.bind(str(notify))
+                ready.setblocking(False)
+                program = find(self.build, f"kedge-{name}")
+                server = process.Server(
+                    f"kedge-{name}", [program, "--config", self.configuration], self.log_file(name),
+                    {**process.environ(), "NOTIFY_SOCKET": str(notify)},
+                )
+                self.servers[name] = server
+                server.wait_ready(lambda: "READY=1" in _received(ready), 15)
+
+    def stop(self, *names: str, how=signal.SIGTERM) -> list[int]:
+        """Ends daemons (all without names, last started first) and returns their statuses."""
+        return [self.servers.pop(name).stop(how) for name in names or list(self.servers)[::-1]]
+
+    def kill(self, *names: str):
+        """Ends daemons as a crash would."""
+        self.stop(*names, how=signal.SIGKILL)
+
+    def restart(self, *names: str):
+        """Stops and starts daemons."""
+        chosen = names or tuple(DAEMONS)
+        self.stop(*reversed(chosen))
+        self.start(*chosen)
+
+    def reload(self):
+        """Tells the daemons to read their configuration again."""
+        for server in self.servers.values():
+            server.child.send_signal(signal.SIGHUP)
+
+    def log_file(self, name: str) -> Path:
+        """Where a daemon's log goes."""
+        return self.folder / f"{name}.log"
+
+    def log(self, name: str) -> str:
+        """A daemon's log so far, over all its starts."""
+        path = self.log_file(name)
+        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+    def wait_log(self, name: str, pattern: str, seconds: float = 20) -> str:
+        """Waits for a line of a daemon's log that matches, and returns it."""
+        try:
+            return process.wait_for(lambda: re.search(f"^.*(?:{pattern}).*$", self.log(name), re.M), seconds,
+                                    f"kedge-{name} logs {pattern!r}")[0]
+        except process.Failed as why:
+            raise process.Failed(f"{why}; the log ends:\n{self.log(name)[-3000:]}") from None
+
+    def try_cli(self, *words, stdin: str | None = None) -> subprocess.CompletedProcess:
+        """The command line, whatever its status."""
+        program = find(self.build, "kedge")
+        return subprocess.run([program, "--config", self.configuration, *map(str, words)], text=True, input=stdin,
+                              capture_output=True, env=process.environ(), timeout=60)
+
+    def cli(self, *words, stdin: str | None = None) -> str:
+        """The command line; a status other than 0 is a failure with what it said."""
+        done = self.try_cli(*words, stdin=stdin)
+        if done.returncode:
+            raise process.Failed(f"kedge {' '.join(map(str, words))}: status {done.returncode}\n{done.stderr}{done.stdout}")
+        return done.stdout
+
+    def json(self, *words):
+        """The command line with --json, parsed."""
+        return json.loads(self.cli(*words, "--json"))
+
+    def queue(self) -> list[dict]:
+        """What is queued."""
+        return self.json("queue", "list")
+
+    def wait_empty(self, seconds: float = 20):
+        """Waits until nothing is queued."""
+        process.wait_for(lambda: not self.queue(), seconds, "the queue is empty")
+
+
+def find(build: Path, name: str) -> Path:
+    """A program in a build folder."""
+    for path in (build / name, build / "src" / "cmd" / name, build / "src" / name):
+        if path.exists():
+            return path
+    raise process.Failed(f"{name} is not in {build}; build first (make)")
+
+
+def _received(ready: socket.socket) -> str:
+    try:
+        return ready.recv(4096).decode()
+    except BlockingIOError:
+        return ""
