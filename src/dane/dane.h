@@ -96,7 +96,9 @@ enum err dane_prepare(SSL *ssl, const struct dane_identity *who, struct buf *why
 /* After it. `usable` comes from dane_usable. */
 void dane_judge(SSL *ssl, const struct tlsa_set *usable, const struct dane_identity *who,
                 struct dane_verdict *out);
-/* The same for a chain: chain[0] is the server's own certificate. at: Unix time in seconds, 0 for now. */
+#define DANE_NOW INT64_MIN
+/* The same for a chain: chain[0] is the server's own certificate. at: Unix time in seconds,
+ * DANE_NOW for the clock's. */
 void dane_judge_chain(STACK_OF(X509) * chain, const struct tlsa_set *usable, const struct dane_identity *who,
                       int64_t at, struct dane_verdict *out);
 

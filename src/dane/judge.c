@@ -63,7 +63,7 @@ static int verify(struct bench *b, int64_t at, int *depth)
     X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
     ENSURE(X509_VERIFY_PARAM_set1(param, SSL_get0_param(b->ssl)));
     X509_VERIFY_PARAM_set_auth_level(param, SSL_get_security_level(b->ssl));
-    if (at)
+    if (at != DANE_NOW)
         X509_VERIFY_PARAM_set_time(param, (time_t)at);
     X509_STORE_CTX_set0_dane(ctx, SSL_get0_dane(b->ssl));
     int good = X509_verify_cert(ctx), error = X509_STORE_CTX_get_error(ctx);
@@ -239,5 +239,5 @@ enum err dane_prepare(SSL *ssl, const struct dane_identity *who, struct buf *why
 void dane_judge(SSL *ssl, const struct tlsa_set *usable, const struct dane_identity *who,
                 struct dane_verdict *out)
 {
-    dane_judge_chain(SSL_get_peer_cert_chain(ssl), usable, who, 0, out);
+    dane_judge_chain(SSL_get_peer_cert_chain(ssl), usable, who, DANE_NOW, out);
 }
