@@ -19,7 +19,7 @@ static int verify_when_asked(X509_STORE_CTX *store, void *arg)
     SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
     const struct tls_connect_args *args = SSL_get_app_data(ssl);
     (void)arg;
-    if (args && (args->prepare || args->webpki_name.n))
+    if (args && args->webpki_name.n)
         return X509_verify_cert(store) == 1;
     X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
     return 0;
@@ -43,10 +43,6 @@ enum err tls_client_new(const struct tls_client_conf *conf, struct tls_client **
     if (!ctx)
         return ERR_TLS;
     enum err e = load_roots(ctx, conf->ca_file, why);
-    if (!e && SSL_CTX_dane_enable(ctx) != 1) {
-        tls_why(why, "OpenSSL was built without DANE");
-        e = ERR_TLS;
-    }
     if (e) {
         SSL_CTX_free(ctx);
         return e;

@@ -26,9 +26,8 @@ enum tls_strength {
 struct tls_connect_args {
     struct str sni; /* A-labels, no trailing dot; empty: no SNI */
     enum tls_strength strength;
-    /* dane/ or nobody: prepare runs before the handshake (SSL_dane_enable and records), judge after it. With
-     * prepare the chain is verified during the handshake; without it and without webpki_name it is not looked
-     * at. */
+    /* dane/ or nobody: prepare runs before the handshake, judge after it, on the chain that the server sent.
+     * The handshake itself verifies for webpki_name only. */
     enum err (*prepare)(void *ctx, SSL *ssl, struct buf *why); /* not OK: no handshake */
     void (*judge)(void *ctx, SSL *ssl);
     void *ctx;
