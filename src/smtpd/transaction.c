@@ -40,11 +40,12 @@ static enum envelope_ret ret_of(enum smtp_ret ret)
 static enum answer judge_mail(struct session *s, const struct smtp_command *c, struct smtp_mail_params *p,
                               struct mail_address *sender)
 {
+    const char *why;
     if (s->t.has_mail)
         return ANSWER_nested_mail;
     if (mail_path_parse(c->path, MAIL_REVERSE_PATH, true, sender, NULL))
         return ANSWER_sender_syntax;
-    enum smtp_syntax syntax = smtp_mail_params_parse(c, session_offered(s), p, NULL);
+    enum smtp_syntax syntax = smtp_mail_params_parse(c, session_offered(s), p, &why);
     if (syntax)
         return syntax_answer(syntax);
     if (sender->has_utf8 && !p->is_utf8)
@@ -107,13 +108,14 @@ static enum answer judge_rcpt(struct session *s, const struct smtp_command *c)
     struct transaction *t = &s->t;
     struct smtp_rcpt_params p = {0};
     struct mail_address rcpt;
+    const char *why;
     if (!t->has_mail)
         return ANSWER_mail_first;
     if (t->in_bdat)
         return ANSWER_in_bdat;
     if (mail_path_parse(c->path, MAIL_FORWARD_PATH, true, &rcpt, NULL))
         return ANSWER_recipient_syntax;
-    enum smtp_syntax syntax = smtp_rcpt_params_parse(c, session_offered(s), &p, NULL);
+    enum smtp_syntax syntax = smtp_rcpt_params_parse(c, session_offered(s), &p, &why);
     if (syntax)
         return syntax_answer(syntax);
     if (rcpt.has_utf8 && !t->envelope.smtputf8)

@@ -154,8 +154,9 @@ void session_dispatch(struct session *s, struct str line)
     struct smtp_command c;
     const char *why = NULL;
     enum smtp_syntax syntax = smtp_command_parse(line, &c, &why);
-    /* Who has not said EHLO cannot know that we take groups. */
-    bool ends_group = (verbs[c.verb].demands & ENDS_GROUP) || (s->hello != HELLO_EHLO && c.verb != SMTP_QUIT);
+    /* Who has not said EHLO cannot know that we take groups; behind BDAT comes its chunk. */
+    bool ends_group = (verbs[c.verb].demands & ENDS_GROUP) ||
+                      (s->hello != HELLO_EHLO && c.verb != SMTP_QUIT && c.verb != SMTP_BDAT);
     if (ends_group && stream_buffered(s->stream)) {
         session_answer(s, ANSWER_pipelining);
         session_drop(s, "pipelining");
