@@ -125,7 +125,9 @@ class Postfix:
 
     def wait_log(self, pattern: str, seconds: float = 20) -> str:
         """Waits for a line that matches, and returns it."""
-        found = process.wait_for(lambda: re.search(f"^.*(?:{pattern}).*$", self.log(), re.M), seconds,
-                                 f"{self.name} logs {pattern!r}")
-        return found[0]
+        try:
+            return process.wait_for(lambda: re.search(f"^.*(?:{pattern}).*$", self.log(), re.M), seconds,
+                                    f"{self.name} logs {pattern!r}")[0]
+        except process.Failed as why:
+            raise process.Failed(f"{why}; the log ends:\n{self.log()[-3000:]}") from None
 
