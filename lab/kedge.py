@@ -4,13 +4,16 @@ import json
 import os
 import re
 import signal
+import smtplib
 import socket
+import ssl
 import subprocess
 from pathlib import Path
 
 from lab import process, world
 
 DAEMONS = ["control", "smtpd", "deliver"]
+TENANTS = {"acme": ["ours.example", "ours6.example"], "globex": ["second.example"]}
 
 
 class Kedge:
@@ -62,6 +65,37 @@ class Kedge:
                 )
                 self.servers[name] = server
                 server.wait_ready(lambda: "READY=1" in _received(ready), 15)
+
+    def provision(self):
+        """Tenants, accepted domains, the key that the edge's TLSA records promise, and who may send through us."""
+        edge = self.lab.identities["edge"]
+        mailbox_host = f"lmtp:{world.MAILBOXES}:{self.lab.lmtp_port}"
+        self.cli("key", "add", "--certificate", edge.chain_file, "--key", edge.key_file)
+        for tenant, domains in TENANTS.items():
+            self.cli("tenant", "add", tenant)
+            for domain in domains:
+                self.cli("domain", "add", domain, "--tenant", tenant, "--mailbox-host", mailbox_host, "--recipients", "any")
+        self.cli("relay", "add", "--tenant", "acme", "--network", f"{world.SUBMITTER}/32")
+
+    def submit(self, sender: str, *recipients: str, subject: str = "lab", body: str = "Hello.\n", **options) -> str:
+        """Hands us a message to send, over STARTTLS from an address that may relay. Returns the queue id."""
+        message = f"From: {sender}\nTo: {', '.join(recipients)}\nSubject: {subject}\n\n{body}"
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        address = options.get("to", world.EDGE)
+        source = (world.SUBMITTER, 0)
+        with smtplib.SMTP(address, self.lab.smtp_port, "client.ours.example", 20, source_address=source) as client:
+            client.starttls(context=context)
+            client.ehlo("client.ours.example")
+            client.mail(sender, options.get("mail_options", ()))
+            for recipient in recipients:
+                code, reply = client.rcpt(recipient)
+                if code >= 400:
+                    raise smtplib.SMTPRecipientsRefused({recipient: (code, reply)})
+            code, reply = client.data(message.replace("\n", "\r\n"))
+        if code != 250:
+            raise smtplib.SMTPDataError(code, reply)
+        return reply.decode().split()[-1]
 
     def stop(self, *names: str, how=signal.SIGTERM) -> list[int]:
         """Ends daemons (all without names, last started first) and returns their statuses."""

@@ -21,6 +21,7 @@ EXIM = "127.0.25.30"
 MAILBOXES = "127.0.24.1"
 PROVIDER_MAILBOXES = "127.0.24.10"
 VICTIM = "127.0.25.20"
+SUBMITTER = "127.0.9.9"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -46,3 +46,17 @@ def lab(world_lab):
 def build() -> Path:
     """The folder with the programs under test."""
     return Path(os.environ.get("KEDGE_BUILD", HOME / "build")).resolve()
+
+
+@pytest.fixture(scope="session")
+def running_edge(world_lab, build):
+    """Kedge, provisioned, up for the whole run."""
+    return world_lab.edge(build)
+
+
+@pytest.fixture
+def edge(lab, running_edge):
+    """Kedge with an empty queue, before and after."""
+    yield running_edge
+    for entry in running_edge.queue():
+        running_edge.cli("queue", "remove", entry["id"])
