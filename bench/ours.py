@@ -11,7 +11,7 @@ CONFIG = """
 hostname = ours.example
 listen = {address}:{port}
 data_directory = {dir}/data
-resolver = {resolver}
+resolver = {resolver}:53
 resolver_proof_secure = {secure}
 resolver_proof_bogus = {bogus}
 """
