@@ -8,7 +8,7 @@ from lab import namespace, packages, process, world
 from lab.attacker import Attacker
 from lab.exim import Exim
 from lab.internet import Internet, free_port
-from lab.kedge import Kedge
+from lab.kedge import Kedge, find
 from lab.pki import Identity
 from lab.postfix import Postfix
 from lab.sink import Sink
@@ -105,6 +105,8 @@ class Lab:
         edge = Kedge(self, build)
         edge.start()
         edge.provision()
+        (self.folder / "environment").write_text(
+            f"export KEDGE_CONFIG={edge.configuration} PATH={find(edge.build, 'kedge').parent}:$PATH\n", encoding="utf-8")
         return edge
 
     def describe(self) -> str:
