@@ -4,6 +4,12 @@ enum { COMMAND_LOCAL = 0x20, COMMAND_PROXY = 0x21, TCP_OVER_IPV4 = 0x11, TCP_OVE
 
 static const uint8_t signature[12] = {'\r', '\n', '\r', '\n', 0, '\r', '\n', 'Q', 'U', 'I', 'T', '\n'};
 
+/* Unspecified, or stream and datagram over IPv4, IPv6 and Unix sockets: what version 2 knows. */
+static bool is_known_family(uint8_t family)
+{
+    return family == 0 || (family >> 4 >= 1 && family >> 4 <= 3 && (family & 15) >= 1 && (family & 15) <= 2);
+}
+
 /* Source and destination addresses of n octets each, then the ports. */
 static void addresses(const uint8_t *body, size_t n, struct proxy_header *out)
 {
@@ -21,7 +27,8 @@ enum proxy_result proxy_parse(const void *bytes, size_t n, struct proxy_header *
         return PROXY_MORE;
     uint8_t command = p[12], family = p[13];
     size_t body = get_u16(p + 14);
-    if ((command != COMMAND_LOCAL && command != COMMAND_PROXY) || body > PROXY_BODY_MAX)
+    if ((command != COMMAND_LOCAL && command != COMMAND_PROXY) || !is_known_family(family) ||
+        body > PROXY_BODY_MAX)
         return PROXY_BAD;
     size_t wanted = family == TCP_OVER_IPV4 ? 12 : family == TCP_OVER_IPV6 ? 36 : 0;
     if (command == COMMAND_PROXY && body < wanted)
