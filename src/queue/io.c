@@ -34,7 +34,7 @@ struct queue_options queue_options_fill(const struct queue_options *o)
     if (!f.disk_reserve)
         f.disk_reserve = 64U << 20;
     if (!f.live_segments)
-        f.live_segments = 4;
+        f.live_segments = 16;
     if (!f.segment_age_ms)
         f.segment_age_ms = 5LL * 60 * 1000;
     if (!f.outcome_size)

@@ -29,7 +29,7 @@ struct queue_options {
     size_t segment_size;    /* bytes of a log segment; 64 MiB */
     size_t big_message;     /* larger content gets a file of its own; 1 MiB, at most a quarter of a segment */
     uint64_t disk_reserve;  /* bytes that must stay free on the file system; 64 MiB */
-    unsigned live_segments; /* segments kept for unfinished messages before these move to deferred/; 4 */
+    unsigned live_segments; /* segments kept for unfinished messages before these move to deferred/; 16 */
     int64_t segment_age_ms; /* the same by age of a finished segment; 5 min */
     size_t outcome_size;    /* the outcome log is rewritten when it exceeds this and is mostly dead; 8 MiB */
     bool quiet;             /* no summary of the replay in the log (commands) */
