@@ -70,7 +70,7 @@ class Kedge:
         """Tenants, accepted domains, the key that the edge's TLSA records promise, and who may send through us."""
         edge = self.lab.identities["edge"]
         mailbox_host = f"lmtp:{world.MAILBOXES}:{self.lab.lmtp_port}"
-        self.cli("key", "add", "--certificate", edge.chain_file, "--key", edge.key_file)
+        self.cli("key", "add", "--cert", edge.chain_file, "--key", edge.key_file)
         for tenant, domains in TENANTS.items():
             self.cli("tenant", "add", tenant)
             for domain in domains:
