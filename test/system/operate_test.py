@@ -48,7 +48,7 @@ def test_a_relay_network_comes_and_goes_within_a_second(lab, edge):
     assert not may_relay()
     edge.cli("relay", "add", "--tenant", "acme", "--network", "127.0.9.10/32")
     within_a_second(may_relay, "the network may relay")
-    edge.cli("relay", "remove", "127.0.9.10/32", "--tenant", "acme")
+    edge.cli("relay", "remove", "--network", "127.0.9.10/32")
     within_a_second(lambda: not may_relay(), "the network may relay no more")
 
 
