@@ -1,0 +1,15 @@
+/* Key sets as they are kept in the database: chain as packed DER, key as DER. Used by the verbs and by the
+ * keystore's sync. */
+#ifndef TENANT_KEY_PRIV_H
+#define TENANT_KEY_PRIV_H
+
+#include "tenant/call_priv.h"
+
+/* All pairs of a set, in the arena; ERR_CORRUPT when they cannot be read, ERR_NOT_FOUND when there is none.
+ */
+enum err key_set_load(struct db *db, struct arena *a, int64_t key_set, struct tls_identity *out,
+                      struct buf *why) MUST_CHECK;
+/* Appends the packed chain. */
+void key_chain_pack(struct buf *out, const struct tls_pair *pair);
+
+#endif

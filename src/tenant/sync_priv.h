@@ -1,0 +1,17 @@
+/* From the database into the directory and the keystore. */
+#ifndef TENANT_SYNC_PRIV_H
+#define TENANT_SYNC_PRIV_H
+
+#include "db/db.h"
+#include "directory/write.h"
+
+struct sync {
+    struct db *db;
+    struct directory *directory;
+    struct keystore *keystore;
+};
+
+/* Brings both to the database's epoch: by its changes where they are on record, else anew. */
+enum err sync_run(const struct sync *s, struct buf *why) MUST_CHECK;
+
+#endif
