@@ -11,13 +11,11 @@ from pathlib import Path
 import dns.flags
 import dns.rcode
 import pytest
+from nested import HOME, environment, start
 
 from lab import namespace, pki, world
 from lab.world import Forge, Zone
 from lab.signer import Spoil
-
-HOME = Path(__file__).resolve().parent.parent.parent
-
 
 def security(lab, name, kind):
     """What a client of the resolver learns: (rcode, authenticated, number of records)."""
@@ -163,15 +161,9 @@ def test_tlsa_records_are_those_of_openssl(lab, tmp_path):
     assert identity.tlsa(3, 1, 2) == f"3 1 2 {sha.split()[0].decode()}"
 
 
-def nested(*command, **options):
-    """A command in a namespace of its own, started from outside of ours as far as it can tell."""
-    environment = {k: v for k, v in os.environ.items() if k not in ("KEDGE_LAB", "KEDGE_LAB_TREE")}
-    return subprocess.Popen([str(HOME / "lab/lab"), *command], env=environment, **options)
-
-
 def test_two_labs_at_once_and_nothing_stays(lab):
     """Another lab with the same addresses comes up beside this one; killed without warning it leaves nothing."""
-    other = nested("up", stdout=subprocess.PIPE, text=True)
+    other = start("lab/lab", "up", stdout=subprocess.PIPE, text=True)
     assert "The lab is up" in other.stdout.readline()
     family = processes_below(other.pid)
     assert any("knotd" in name for name in family.values()) and any("master" in name for name in family.values())
@@ -239,6 +231,5 @@ assert lab.sinks["mx.provider.example"].to("c@dane.example")
 lab.down()
 print(lab.folder.exists())
 """
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("KEDGE_LAB")}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, text=True, capture_output=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], env=environment(), text=True, capture_output=True, timeout=60)
     assert (done.stdout, done.returncode) == ("False\n", 0), done.stderr

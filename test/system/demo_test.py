@@ -1,0 +1,14 @@
+"""The demo is a promise to newcomers: it must hold, with a namespace and without one."""
+
+import subprocess
+
+import pytest
+from nested import environment, start
+
+
+@pytest.mark.parametrize("more", [{}, {"KEDGE_LAB_PORTS": "1"}], ids=["namespace", "high ports"])
+def test_every_step_of_the_demo_holds(build, more):
+    demo = start("lab/demo", "--build", build, "--once", env=environment(**more), text=True,
+                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    said, _ = demo.communicate(timeout=120)
+    assert "5 of 5 steps held" in said and demo.returncode == 0, said
