@@ -139,11 +139,13 @@ enum err tls_connect(struct stream *s, struct tls_client *t, const struct tls_co
                      deadline until, struct tls_info *out, struct buf *why)
 {
     *out = (struct tls_info){0};
-    ENSURE(!s->ssl && stream_buffered(s) == 0);
+    enum err e = tls_ready(s, until, why);
+    if (e)
+        return e;
     SSL *ssl = must_alloc(SSL_new(t->ctx));
     ENSURE(SSL_set_fd(ssl, s->fd) == 1 && SSL_set_app_data(ssl, (void *)(uintptr_t)args) == 1);
     ERR_clear_error();
-    enum err e = configure(ssl, args, out, why);
+    e = configure(ssl, args, out, why);
     if (!e) {
         offer_session(t, ssl, args->session_key);
         e = tls_handshake(s, ssl, SSL_connect, until, why);

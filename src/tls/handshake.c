@@ -28,6 +28,16 @@ SSL_CTX *tls_context_new(const SSL_METHOD *method, struct buf *why)
     return ctx;
 }
 
+enum err tls_ready(struct stream *s, deadline until, struct buf *why)
+{
+    enum err e = stream_flush(s, until);
+    if (!e && (s->ssl || stream_buffered(s)))
+        e = stream_fail(s, ERR_REFUSED, "octets came before the TLS handshake");
+    if (e)
+        buf_set(why, "%s", stream_why(s));
+    return e;
+}
+
 static enum err handshake_failed(struct stream *s, int error, struct buf *why)
 {
     static const char closed[] = "connection closed by the peer during the TLS handshake";

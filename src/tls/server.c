@@ -257,14 +257,12 @@ enum err tls_accept(struct stream *s, struct tls_server *t, deadline until, stru
 {
     struct accepting a = {.server = t};
     *out = (struct tls_info){0};
-    ENSURE(!s->ssl && stream_buffered(s) == 0);
-    if (stream_flush(s, until)) {
-        buf_set(why, "%s", stream_why(s));
-        return stream_error(s);
-    }
+    enum err e = tls_ready(s, until, why);
+    if (e)
+        return e;
     SSL *ssl = must_alloc(SSL_new(t->ctx));
     ENSURE(SSL_set_fd(ssl, s->fd) == 1 && SSL_set_app_data(ssl, &a) == 1);
-    enum err e = tls_handshake(s, ssl, SSL_accept, until, why);
+    e = tls_handshake(s, ssl, SSL_accept, until, why);
     if (e) {
         SSL_free(ssl);
     } else {

@@ -27,8 +27,8 @@ enum err tls_server_new(const struct tls_server_conf *conf, struct tls_server **
 void tls_server_free(struct tls_server *t);
 
 /* The handshake, on a stream with nothing buffered. After OK the stream speaks TLS. After an error
- * (ERR_TIMEOUT, ERR_CLOSED, ERR_TLS with the library's reason in why) the stream is good for nothing but
- * stream_release. */
+ * (ERR_TIMEOUT, ERR_CLOSED, ERR_REFUSED for octets from before the handshake, ERR_TLS with the library's
+ * reason in why) the stream is good for nothing but stream_release. */
 enum err tls_accept(struct stream *s, struct tls_server *t, deadline until, struct tls_info *out,
                     struct buf *why) MUST_CHECK;
 

@@ -23,6 +23,8 @@ void tls_parsed_free(struct tls_parsed *p);
 /* Options that both sides share: modes for small memory and non-blocking sockets, no compression, no
  * renegotiation. */
 SSL_CTX *tls_context_new(const SSL_METHOD *method, struct buf *why);
+/* Flushes, and refuses a stream that holds octets from before the handshake: somebody injected them. */
+enum err tls_ready(struct stream *s, deadline until, struct buf *why);
 /* Drives SSL_accept or SSL_connect to its end within the deadline. */
 enum err tls_handshake(struct stream *s, SSL *ssl, int (*step)(SSL *), deadline until, struct buf *why);
 /* Protocol, cipher, resumption and the peer's certificate. */
