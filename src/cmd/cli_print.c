@@ -1,0 +1,165 @@
+#include "cmd/cli_print.h"
+
+enum { COLUMNS_MAX = 12, GAP = 2 };
+
+/* A value as one word or line; control characters from certificates and the like do not reach the terminal.
+ */
+static void value_text(const json_t *value, struct buf *out)
+{
+    size_t i;
+    const json_t *item;
+    switch (value ? json_typeof(value) : JSON_NULL) {
+    case JSON_STRING:
+        for (const char *p = json_string_value(value); *p; p++)
+            buf_add_char(out, (unsigned char)*p < ' ' || *p == 0x7f ? '?' : *p);
+        break;
+    case JSON_INTEGER:
+        buf_printf(out, "%lld", (long long)json_integer_value(value));
+        break;
+    case JSON_TRUE:
+        buf_add(out, STR("yes"));
+        break;
+    case JSON_FALSE:
+        buf_add(out, STR("no"));
+        break;
+    case JSON_ARRAY:
+        json_array_foreach(value, i, item)
+        {
+            if (i)
+                buf_add_char(out, ' ');
+            value_text(item, out);
+        }
+        if (!json_array_size(value))
+            buf_add_char(out, '-');
+        break;
+    default:
+        buf_add_char(out, '-');
+    }
+}
+
+/* Characters, not bytes: continuation bytes of UTF-8 take no room. */
+static size_t width_of(struct str s)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s.n; i++)
+        n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
+    return n;
+}
+
+static void print_padded(struct str s, size_t width, bool last)
+{
+    printf("%.*s", STR_ARG(s));
+    for (size_t n = width_of(s); !last && n < width + GAP; n++)
+        putchar(' ');
+    if (last)
+        putchar('\n');
+}
+
+static size_t column_names(const struct cli_noun *noun, char names[COLUMNS_MAX][32])
+{
+    size_t n = 0;
+    struct str rest = str_of(noun->columns), word;
+    while ((word = str_word(&rest)).n)
+        ENSURE(n < COLUMNS_MAX && str_copy(word, names[n++], sizeof *names));
+    return n;
+}
+
+static void print_table(const struct cli_noun *noun, const json_t *rows)
+{
+    char names[COLUMNS_MAX][32];
+    size_t width[COLUMNS_MAX], columns = column_names(noun, names), at;
+    const json_t *row;
+    struct buf text = {0};
+    for (size_t c = 0; c < columns; c++) {
+        width[c] = strlen(names[c]);
+        json_array_foreach(rows, at, row)
+        {
+            buf_clear(&text);
+            value_text(json_object_get(row, names[c]), &text);
+            size_t w = width_of(buf_str(&text));
+            width[c] = w > width[c] ? w : width[c];
+        }
+    }
+    for (size_t c = 0; c < columns; c++) {
+        buf_set(&text, "%s", names[c]);
+        for (size_t i = 0; i < text.n; i++)
+            text.p[i] = (char)(text.p[i] == '_' ? ' ' : text.p[i]);
+        print_padded(buf_str(&text), width[c], c + 1 == columns);
+    }
+    json_array_foreach(rows, at, row)
+    {
+        for (size_t c = 0; c < columns; c++) {
+            buf_clear(&text);
+            value_text(json_object_get(row, names[c]), &text);
+            print_padded(buf_str(&text), width[c], c + 1 == columns);
+        }
+    }
+    buf_release(&text);
+}
+
+static void print_object(json_t *object)
+{
+    const char *key;
+    json_t *value;
+    struct buf text = {0};
+    json_object_foreach(object, key, value)
+    {
+        buf_clear(&text);
+        value_text(value, &text);
+        printf("%-16s %s\n", key, buf_cstr(&text));
+    }
+    buf_release(&text);
+}
+
+/* What a change was about is the first member of its object. */
+static void print_change(const struct cli_noun *noun, const char *done, json_t *object)
+{
+    const char *key;
+    json_t *value;
+    struct buf text = {0};
+    json_object_foreach(object, key, value)
+    {
+        value_text(value, &text);
+        break;
+    }
+    printf("%s %s %s\n", noun->name, buf_cstr(&text), done);
+    const char *policy = json_string_value(json_object_get(object, "recipients"));
+    if (strcmp(done, "removed") != 0 && policy && strcmp(policy, "list") == 0 &&
+        json_integer_value(json_object_get(object, "listed")) == 0)
+        printf("Its recipients are a list, and the list is empty: all mail is refused until \"kedge "
+               "recipient add\" or "
+               "--recipients any.\n");
+    buf_release(&text);
+}
+
+void cli_print(const struct cli *cli, const struct cli_noun *noun, const struct cli_verb *verb,
+               const json_t *result)
+{
+    static const struct {
+        const char *verb, *done;
+    } changes[] = {{"add", "added"}, {"set", "set"}, {"remove", "removed"}};
+    size_t i;
+    json_t *item;
+    if (cli->json) {
+        json_dumpf(result, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+        putchar('\n');
+        return;
+    }
+    for (size_t c = 0; c < sizeof changes / sizeof *changes; c++) {
+        if (strcmp(verb->name, changes[c].verb) != 0)
+            continue;
+        json_t *mutable = json_deep_copy(result);
+        if (json_is_object(mutable))
+            print_change(noun, changes[c].done, mutable);
+        json_array_foreach(mutable, i, item) print_change(noun, changes[c].done, item);
+        json_decref(mutable);
+        return;
+    }
+    if (json_is_array(result)) {
+        print_table(noun, result);
+        return;
+    }
+    json_t *copy = json_deep_copy(result);
+    print_object(copy);
+    json_decref(copy);
+}

@@ -1,0 +1,169 @@
+#include "cmd/cli_table.h"
+
+const struct cli_option cli_options[] = {
+    {"tenant", "NAME", CLI_TEXT, "tenant", NULL,
+     "the tenant; for modes and routes '*' is every tenant, and the default"},
+    {"mailbox-host", "PROTOCOL:HOST:PORT", CLI_TEXT, "mailbox_host", NULL,
+     "where its mail goes: smtp:HOST:PORT or lmtp:HOST:PORT; HOST is a name, an IPv4 address or an IPv6 "
+     "address in brackets"},
+    {"tls", "LEVEL", CLI_TEXT, "tls", "none encrypt verify",
+     "towards the mailbox host: none (taken when offered), encrypt (required) or verify (required, "
+     "certificate checked)"},
+    {"recipients", "POLICY", CLI_TEXT, "recipients", "any list",
+     "any: every address is accepted; list: those of \"kedge recipient\" (the default)"},
+    {"mx-host", "NAME", CLI_TEXT, "mx_host", NULL, "the name in its MX record; default: the option hostname"},
+    {"sender-domain", "DOMAIN", CLI_MANY, "sender_domain", NULL,
+     "the tenant may send as this domain too, besides its accepted ones"},
+    {"no-sender-domain", "DOMAIN", CLI_MANY, "no_sender_domain", NULL, "takes a sender domain back"},
+    {"rename", "NEW", CLI_TEXT, "rename", NULL, "the new name or address"},
+    {"force", NULL, CLI_FLAG, "force", NULL, "remove it although it is in use, with all that belongs to it"},
+    {"network", "CIDR", CLI_TEXT, "network", NULL, "the relay is this network or address"},
+    {"certificate", "FILE", CLI_FILE, "certificate_pem", NULL,
+     "the relay is who has this client certificate (PEM)"},
+    {"sha256", "HEX", CLI_TEXT, "sha256", NULL,
+     "the relay is who has the client certificate with this SHA-256"},
+    {"to", "HOST:PORT", CLI_TEXT, "to", NULL, "the next hop instead of the MX records; port 25 by default"},
+    {"owner", "WHO", CLI_TEXT, "owner", NULL, "who answers for the exception (needed for off)"},
+    {"reason", "TEXT", CLI_TEXT, "reason", NULL, "why it is there (needed for off)"},
+    {"expires", "DATE", CLI_TEXT, "expires", NULL,
+     "when it lapses to opportunistic (needed for off): 2027-01-31, or a time from now like 30d"},
+    {"self-sign", "NAME", CLI_TEXT, "self_sign", NULL,
+     "make a P-256 key and a self-signed certificate for this name"},
+    {"name", "NAME", CLI_MANY, "name", NULL,
+     "serve this server name with it; '*.mx.example' covers one label; default: the names in the "
+     "certificate"},
+    {"cert", "FILE", CLI_FILE, "certificate_pem", NULL, "certificate chain (PEM), the server's own first"},
+    {"key", "FILE", CLI_FILE, "key_pem", NULL, "its private key (PEM, not encrypted)"},
+    {"default", NULL, CLI_FLAG, "default", NULL,
+     "serve it to clients that ask for no name or an unknown one"},
+};
+const size_t cli_option_count = sizeof cli_options / sizeof *cli_options;
+
+static const struct cli_verb tenant[] = {
+    {"list", "", "", "all tenants", NULL},
+    {"show", "tenant=NAME", "", "one tenant", NULL},
+    {"add", "tenant=NAME", "sender-domain", "a new tenant", "kedge tenant add acme"},
+    {"set", "tenant=NAME", "rename sender-domain no-sender-domain", "change a tenant",
+     "kedge tenant set acme --sender-domain newsletter.example"},
+    {"remove", "tenant=NAME", "force",
+     "remove a tenant; with --force its domains, recipients, relays and rules too", NULL},
+};
+static const struct cli_verb domain[] = {
+    {"list", "", "tenant", "all accepted domains", "kedge domain list --tenant acme --json"},
+    {"show", "domain=DOMAIN", "", "one accepted domain", NULL},
+    {"add", "domain=DOMAIN...", "tenant mailbox-host tls recipients mx-host", "accept mail for a domain",
+     "kedge domain add acme.example --tenant acme --mailbox-host smtp:10.0.0.5:25 --recipients any"},
+    {"set", "domain=DOMAIN...", "tenant mailbox-host tls recipients mx-host", "change an accepted domain",
+     "kedge domain set acme.example --tls verify"},
+    {"remove", "domain=DOMAIN...", "", "accept no more mail for a domain; its recipients go too", NULL},
+};
+static const struct cli_verb recipient[] = {
+    {"list", "domain=DOMAIN", "", "the recipients of an accepted domain", NULL},
+    {"show", "recipient=ADDRESS", "", "is this address a recipient?", NULL},
+    {"add", "recipient=ADDRESS...", "", "accept mail for an address",
+     "kedge recipient add anna@acme.example otto@acme.example"},
+    {"set", "recipient=ADDRESS", "rename", "replace an address",
+     "kedge recipient set ana@acme.example --rename anna@acme.example"},
+    {"remove", "recipient=ADDRESS...", "", "accept no more mail for an address", NULL},
+};
+static const struct cli_verb relay[] = {
+    {"list", "", "tenant", "who may send through this machine", NULL},
+    {"show", "", "network certificate sha256", "one relay", NULL},
+    {"add", "", "tenant network certificate sha256",
+     "let a network or the holder of a certificate send as a tenant",
+     "kedge relay add --tenant acme --network 10.0.0.0/24"},
+    {"set", "", "tenant network certificate sha256", "give a relay to another tenant", NULL},
+    {"remove", "", "network certificate sha256", "let it send no more",
+     "kedge relay remove --network 10.0.0.0/24"},
+};
+static const struct cli_verb route[] = {
+    {"list", "", "tenant", "all routes", NULL},
+    {"show", "domain=DOMAIN", "tenant", "one route", NULL},
+    {"add", "domain=DOMAIN", "tenant to", "send mail for a remote domain to a host instead of its MX",
+     "kedge route add partner.example --tenant acme --to relay.partner.example:25"},
+    {"set", "domain=DOMAIN", "tenant to", "the same, replacing a route that is there", NULL},
+    {"remove", "domain=DOMAIN", "tenant", "go by the MX records again", NULL},
+};
+static const struct cli_verb mode[] = {
+    {"list", "", "tenant", "all modes that were set", NULL},
+    {"show", "domain=DOMAIN", "tenant", "the mode in force for a remote domain, and the rule that says so",
+     "kedge mode show partner.example --tenant acme"},
+    {"add", "domain=DOMAIN mode=MODE", "tenant owner reason expires", "set a mode where none is set", NULL},
+    {"set", "domain=DOMAIN mode=MODE", "tenant owner reason expires",
+     "demand of a remote domain: opportunistic, mandatory or off; DOMAIN is a name, .parent.example or '*'",
+     "kedge mode set partner.example mandatory --tenant acme\n"
+     "  kedge mode set broken.example off --tenant '*' --owner anna --reason 'TLSA stale, told them' "
+     "--expires 14d"},
+    {"remove", "domain=DOMAIN", "tenant", "go by the next less specific rule again", NULL},
+};
+static const struct cli_verb key[] = {
+    {"list", "", "", "all keys", NULL},
+    {"show", "key=KEY", "", "one key, by its number or a name that it serves", NULL},
+    {"add", "", "self-sign cert key name default", "import a certificate and key, or make them",
+     "kedge key add --self-sign mx1.acme.example\n"
+     "  kedge key add --cert fullchain.pem --key privkey.pem --name '*.mx.acme.example'"},
+    {"set", "key=KEY", "name default", "serve more names with a key, or make it the default", NULL},
+    {"remove", "key=KEY", "force", "forget a key", NULL},
+};
+static const struct cli_verb status[] = {
+    {"", "", "", "what kedge-control knows", NULL},
+};
+
+#define VERBS(v) v, sizeof(v) / sizeof *(v)
+const struct cli_noun cli_nouns[] = {
+    {"tenant", "who owns domains and relays", VERBS(tenant), "tenant domains relays sender_domains created",
+     NULL, NULL},
+    {"domain", "domains whose mail is accepted here", VERBS(domain),
+     "domain tenant mailbox_host tls recipients listed mx_host", NULL, NULL},
+    {"recipient", "addresses in accepted domains", VERBS(recipient), "recipient domain", NULL, NULL},
+    {"relay", "who may send through this machine", VERBS(relay), "relay kind tenant subject", NULL, NULL},
+    {"route", "next hops instead of MX records", VERBS(route), "domain tenant to", NULL, NULL},
+    {"mode", "what is demanded of remote domains", VERBS(mode), "domain tenant mode owner expires reason",
+     NULL, NULL},
+    {"key", "certificates and keys that are served", VERBS(key), "key default names algorithm not_after",
+     NULL, NULL},
+    {"status", "what kedge-control knows", VERBS(status), "", NULL, NULL},
+    {"check", "explain a domain's mail security, with evidence", NULL, 0, NULL, cmd_check, ""},
+    {"tlsa", "make TLSA records, judge a chain by them", NULL, 0, NULL, cmd_tlsa, "make verify"},
+    {"queue", "messages that wait", NULL, 0, NULL, cmd_queue, "list show why retry hold release remove"},
+    {"trace", "what happened to a message", NULL, 0, NULL, cmd_trace, ""},
+    {"config", "check, show or start a configuration file", NULL, 0, NULL, cmd_config,
+     "--check --sample --show --man"},
+    {"run", "start all of this machine in the foreground", NULL, 0, NULL, cmd_run, ""},
+    {"completion", "completion for a shell", NULL, 0, NULL, cmd_completion, "bash zsh fish"},
+    {"version", "the version", NULL, 0, NULL, cmd_version, ""},
+};
+const size_t cli_noun_count = sizeof cli_nouns / sizeof *cli_nouns;
+
+const struct cli_noun *cli_noun_find(struct str name)
+{
+    for (size_t i = 0; i < cli_noun_count; i++)
+        if (str_equal(name, str_of(cli_nouns[i].name)))
+            return &cli_nouns[i];
+    return NULL;
+}
+
+const struct cli_verb *cli_verb_find(const struct cli_noun *noun, struct str name)
+{
+    for (size_t i = 0; i < noun->verb_count; i++)
+        if (str_equal(name, str_of(noun->verbs[i].name)))
+            return &noun->verbs[i];
+    return NULL;
+}
+
+const struct cli_option *cli_option_find(struct str name)
+{
+    for (size_t i = 0; i < cli_option_count; i++)
+        if (str_equal(name, str_of(cli_options[i].name)))
+            return &cli_options[i];
+    return NULL;
+}
+
+bool cli_verb_takes(const struct cli_verb *verb, const struct cli_option *option)
+{
+    struct str rest = str_of(verb->options), word;
+    while ((word = str_word(&rest)).n)
+        if (str_equal(word, str_of(option->name)))
+            return true;
+    return false;
+}
