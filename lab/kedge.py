@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 import re
 import signal
 import smtplib
@@ -10,7 +11,7 @@ import ssl
 import subprocess
 from pathlib import Path
 
-from lab import process, world
+from lab import namespace, process, world
 
 DAEMONS = ["control", "smtpd", "deliver"]
 TENANTS = {"acme": ["ours.example", "ours6.example"], "globex": ["second.example"]}
@@ -33,7 +34,7 @@ class Kedge:
             "resolver_proof_secure": world.PROOF_SECURE,
             "resolver_proof_bogus": world.PROOF_BOGUS,
             "smtp_port": lab.smtp_port,
-            "user": "root" if os.getuid() == 0 else os.environ.get("USER", "nobody"),
+            "user": user(),
             "disk_reserve": "1MiB",
             "segment_size": "4MiB",
             **options,
@@ -48,7 +49,6 @@ class Kedge:
         for option, value in self.options.items():
             lines += [f"{option} = {one}" for one in (value if isinstance(value, list) else [value])]
         self.configuration.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        Path(self.options["data_directory"]).mkdir(exist_ok=True)
 
     def start(self, *names: str):
         """Starts daemons (all without names) and returns when each has said that it is ready."""
@@ -157,6 +157,13 @@ class Kedge:
     def wait_empty(self, seconds: float = 20):
         """Waits until nothing is queued."""
         process.wait_for(lambda: not self.queue(), seconds, "the queue is empty")
+
+
+def user() -> str:
+    """Who the daemons become: a user of their own where there is one."""
+    if namespace.inside() and not namespace.one_user():
+        return "kedge"
+    return pwd.getpwuid(os.getuid()).pw_name
 
 
 def find(build: Path, name: str) -> Path:
