@@ -57,6 +57,7 @@ class Kedge:
             notify.unlink(missing_ok=True)
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
                 ready.bind(str(notify))
+                notify.chmod(0o666)
                 ready.setblocking(False)
                 program = find(self.build, f"kedge-{name}")
                 server = process.Server(
