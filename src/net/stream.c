@@ -390,7 +390,7 @@ enum err stream_read_line(struct stream *s, size_t max, deadline until, struct s
     *faults = 0;
     for (;;) {
         size_t n = s->in_to - s->in_from;
-        const char *at = s->in + s->in_from;
+        const char *at = n ? s->in + s->in_from : NULL;
         const char *lf = n > searched ? memchr(at + searched, '\n', n - searched) : NULL;
         if (lf) {
             *line = cut_line(s, (size_t)(lf - at) + 1, max, faults);

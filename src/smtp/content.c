@@ -181,6 +181,8 @@ static const char *decode_edge(struct smtp_decoder *d, struct scan *s, const str
 
 size_t smtp_decode(struct smtp_decoder *d, const char *p, size_t n, smtp_sink sink, void *ctx)
 {
+    if (!n)
+        return 0;
     struct out o = {sink, ctx};
     struct scan s = {.at = p, .end = p + n};
     const char *run = p;
@@ -238,6 +240,8 @@ static const char *encode_middle(struct smtp_encoder *e, struct scan *s, const s
 
 void smtp_encode(struct smtp_encoder *e, const char *p, size_t n, smtp_sink sink, void *ctx)
 {
+    if (!n)
+        return;
     struct out o = {sink, ctx};
     struct scan s = {.at = p, .end = p + n};
     const char *run = p;
