@@ -26,7 +26,7 @@ static void set_code(struct outcome *o)
 {
     const uint16_t *s = o->reply.status;
     if (s[0])
-        (void)snprintf(o->code, sizeof o->code, "%u.%u.%u", s[0] % 10, s[1] % 1000, s[2] % 1000);
+        (void)snprintf(o->code, sizeof o->code, "%u.%u.%u", s[0] % 10U, s[1] % 1000U, s[2] % 1000U);
     else if (o->reply.code)
         (void)snprintf(o->code, sizeof o->code, "%u.0.0", o->reply.code / 100);
     else

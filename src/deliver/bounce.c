@@ -1,0 +1,119 @@
+/* Notifications to the sender: failure, delay, success, each a message of its own in the queue. The null
+ * sender never gets one (dsn_is_wanted says so). */
+#include "deliver/deliver_priv.h"
+
+enum { RETURNED_MAX = 64 * 1024 }; /* of the original; larger ones return their header */
+
+/* The original, or its beginning. */
+static bool read_original(struct queue_message *m, struct buf *out)
+{
+    uint64_t want = m->content_size > RETURNED_MAX ? RETURNED_MAX : m->content_size;
+    buf_reserve(out, want + 1);
+    while (out->n < want) {
+        ssize_t got = queue_content_read(m, out->n, out->p + out->n, want - out->n, NULL);
+        if (got <= 0)
+            break; /* a damaged original is no reason to say nothing */
+        out->n += (size_t)got;
+    }
+    return out->n < m->content_size;
+}
+
+static struct dsn_rcpt describe(const struct bounce_rcpt *b, const struct envelope *e, struct arena *a)
+{
+    const struct outcome *o = &b->rcpt->outcome;
+    const struct reason_row *row = reason_row(o->reason);
+    struct str *evidence = ARENA_ARRAY(a, struct str, 3);
+    size_t n = 0;
+    if (o->text.n && !o->reply.code)
+        evidence[n++] = o->text;
+    if (b->rcpt->evidence.n)
+        evidence[n++] = b->rcpt->evidence;
+    if (row->advice[0] && b->action != DSN_DELIVERED && b->action != DSN_RELAYED)
+        evidence[n++] = arena_printf(a, "What to do: %s.", row->advice);
+    struct buf diagnostic = {0};
+    if (o->reply.code)
+        smtp_reply_describe(&o->reply, &diagnostic);
+    bool good = o->blame == BLAME_NOBODY;
+    struct dsn_rcpt out = {
+        .address = e->rcpt[b->index].address,
+        .orcpt = e->rcpt[b->index].orcpt,
+        .action = b->action,
+        .status = str_of(b->status),
+        .reason = good ? STR_NONE : str_of(row->name),
+        .sentence = good ? STR_NONE : str_of(row->sentence),
+        .evidence = evidence,
+        .evidence_count = n,
+        .remote_mta = b->rcpt->host,
+        .diagnostic = arena_str(a, buf_str(&diagnostic)),
+        .last_attempt_ms = clock_wall(),
+        .retry_until_ms = b->retry_until_ms,
+    };
+    buf_release(&diagnostic);
+    return out;
+}
+
+static enum err store(struct deliver *d, const struct queue_message *m, struct str text,
+                      struct dsn_needs needs, struct buf *why)
+{
+    struct envelope_rcpt to = {.address = m->envelope->sender};
+    struct envelope e = {.received_ms = clock_wall(),
+                         .smtputf8 = needs.smtputf8,
+                         .body_8bit = needs.body_8bit,
+                         .rcpt = &to,
+                         .nrcpt = 1};
+    struct queue_draft *draft = queue_draft_new(d->parts.bounces);
+    queue_draft_write(draft, text.p, text.n);
+    char id[QUEUE_ID];
+    enum err result = queue_draft_commit(draft, &e, id, why);
+    if (result == OK)
+        log_event(LOG_INFO, "notification", LOG_TEXT("queue_id", id), LOG_TEXT("about", m->id),
+                  LOG_STR("to", to.address));
+    return result;
+}
+
+/* All recipients with one action share a notification. */
+static enum err send_action(struct deliver *d, struct queue_message *m, const struct bounce_rcpt *rcpt,
+                            size_t count, enum dsn_action action, struct buf *why)
+{
+    struct arena a = {0};
+    struct dsn_rcpt *list = ARENA_ARRAY(&a, struct dsn_rcpt, count);
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++)
+        if (rcpt[i].action == action)
+            list[n++] = describe(&rcpt[i], m->envelope, &a);
+    if (n == 0) {
+        arena_release(&a);
+        return OK;
+    }
+    const struct settings *s = atomic_load(&d->settings);
+    struct buf original = {0}, text = {0};
+    bool cut = read_original(m, &original);
+    struct dsn dsn = {.reporting_mta = s->hello,
+                      .now_ms = clock_wall(),
+                      .unique = arena_printf(&a, "%s.%s", m->id, dsn_action_text(action)),
+                      .envelope = m->envelope,
+                      .rcpt = list,
+                      .rcpt_count = n,
+                      .message = buf_str(&original),
+                      .is_cut = cut,
+                      .max_returned = RETURNED_MAX};
+    struct dsn_needs needs = dsn_write(&dsn, &text);
+    enum err e = store(d, m, buf_str(&text), needs, why);
+    buf_release(&original);
+    buf_release(&text);
+    arena_release(&a);
+    return e;
+}
+
+enum err bounce_send(struct deliver *d, struct queue_message *m, const struct bounce_rcpt *rcpt, size_t count,
+                     struct buf *why)
+{
+    /* failures first: they must be stored before the message may go; of the others a lost one is no lost mail
+     */
+    enum err e = send_action(d, m, rcpt, count, DSN_FAILED, why);
+    for (int action = DSN_FAILED + 1; e == OK && action <= DSN_RELAYED; action++)
+        if (send_action(d, m, rcpt, count, (enum dsn_action)action, why) != OK)
+            log_event(LOG_ERROR, "notification-not-stored", LOG_TEXT("queue_id", m->id),
+                      LOG_STR("why", buf_str(why)));
+    return e;
+}
