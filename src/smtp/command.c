@@ -74,7 +74,7 @@ static bool parse_param(struct str text, struct smtp_raw_param *out)
     for (size_t i = 0; i < out->keyword.n; i++)
         if (!is_alnum(out->keyword.p[i]) && out->keyword.p[i] != '-')
             return false;
-    for (size_t i = 0; i < value.n; i++)
+    for (size_t i = 0; value.p && i < value.n; i++)
         if ((unsigned char)value.p[i] <= ' ' || value.p[i] == '=' || value.p[i] == 127)
             return false;
     return true;

@@ -141,6 +141,7 @@ static enum err read_chain(struct arena *a, BIO *bio, struct tls_pair *out, stru
 }
 
 /* No passphrase: asking on a terminal is not for a daemon. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): a pem_password_cb */
 static int no_passphrase(char *buffer, int size, int writing, void *arg)
 {
     (void)buffer, (void)size, (void)writing, (void)arg;

@@ -107,6 +107,7 @@ static bool look_up(struct accepting *a, struct str sni)
 }
 
 /* Before tickets are read, so that they can be compared with what this name would be served now. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): a SSL_client_hello_cb_fn */
 static int on_client_hello(SSL *ssl, int *alert, void *arg)
 {
     struct accepting *a = SSL_get_app_data(ssl);
