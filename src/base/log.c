@@ -6,12 +6,12 @@
 
 #include "base/clock.h"
 
-static const char *program_name = "kedge";
+static const char *_Atomic program_name = "kedge";
 static _Atomic int least_level = LOG_INFO;
 
 void log_init(const char *program, enum log_level least)
 {
-    program_name = program;
+    atomic_store(&program_name, program);
     atomic_store(&least_level, (int)least);
 }
 
