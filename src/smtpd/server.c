@@ -102,8 +102,8 @@ static void serve(struct arrival *a, struct stream *stream)
     struct smtpd_server *server = a->server;
     const struct admission_limits limits = limits_of(a->settings);
     if (smtpd_networks_contain(&a->settings->proxies, &a->peer)) {
-        char text[ADDR_TEXT];
         if (!read_proxy_header(stream, &a->peer)) {
+            char text[ADDR_TEXT];
             log_event(LOG_WARN, "proxy-header-bad", LOG_TEXT("peer", addr_ip_format(&a->peer, text)));
             return;
         }
