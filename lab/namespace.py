@@ -58,7 +58,7 @@ def run(command: list[str]) -> int:
         **os.environ,
         "KEDGE_LAB": "one-user" if options is AS_USER else "users",
         "KEDGE_LAB_TREE": str(packages.tree()),
-        "PYTHONPATH": str(HOME),
+        "PYTHONPATH": ":".join([str(HOME), *filter(None, [os.environ.get("PYTHONPATH")])]),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     outer = subprocess.Popen(
