@@ -50,7 +50,6 @@ void stream_set_cancel(struct stream *s, int fd)
 void stream_set_tls(struct stream *s, SSL *ssl)
 {
     s->ssl = ssl;
-    s->eager = true; /* the library may have read ahead */
 }
 
 /* Errors. */
