@@ -14,8 +14,10 @@ help: ## this list
 deps: ## install the Debian packages that are missing
 	@tools/install-deps
 
-all: deps $(BUILD)/build.ninja ## build
-	@ninja -C $(BUILD)
+PROGRAMS = src/cmd/kedge src/cmd/kedge-smtpd src/cmd/kedge-deliver src/cmd/kedge-control
+
+all: deps $(BUILD)/build.ninja ## build the programs
+	@ninja -C $(BUILD) $(PROGRAMS)
 
 $(BUILD)/build.ninja:
 	@meson setup $(BUILD) --prefix $(PREFIX) >/dev/null
