@@ -20,16 +20,16 @@ TENANTS = {"acme": ["ours.example", "ours6.example"], "globex": ["second.example
 class Kedge:
     """One edge: the three daemons from a build folder, with a data folder and a configuration of their own."""
 
-    def __init__(self, lab, build: Path, name: str = "edge", **options):
-        self.lab, self.build = lab, Path(build)
+    def __init__(self, lab, build: Path, name: str = "edge", address: str = world.EDGE, **options):
+        self.lab, self.build, self.address = lab, Path(build), address
         self.folder = lab.folder / name
         self.folder.mkdir()
         self.configuration = self.folder / "kedge.conf"
         self.options = {
             "hostname": "edge.example",
             "data_directory": self.folder / "data",
-            "listen": [f"{world.EDGE}:{lab.smtp_port}", *lab.edge6()],
-            "source_address": world.EDGE,
+            "listen": [f"{address}:{lab.smtp_port}", *(lab.edge6() if address == world.EDGE else [])],
+            "source_address": address,
             "resolver": f"{world.RESOLVER}:{lab.dns_port}",
             "resolver_proof_secure": world.PROOF_SECURE,
             "resolver_proof_bogus": world.PROOF_BOGUS,
@@ -83,9 +83,8 @@ class Kedge:
         message = f"From: {sender}\nTo: {', '.join(recipients)}\nSubject: {subject}\n\n{body}"
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        address = options.get("to", world.EDGE)
         source = (world.SUBMITTER, 0)
-        with smtplib.SMTP(address, self.lab.smtp_port, "client.ours.example", 20, source_address=source) as client:
+        with smtplib.SMTP(self.address, self.lab.smtp_port, "client.ours.example", 20, source_address=source) as client:
             client.starttls(context=context)
             client.ehlo("client.ours.example")
             client.mail(sender, options.get("mail_options", ()))

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from lab import process, world
+from lab.world import Zone
 
 SENDER = "sender@ours.example"
 
@@ -166,24 +167,25 @@ def test_a_connection_cut_at_the_final_dot_is_tried_again(lab, edge):
         sink.extensions.append("CHUNKING")
 
 
-def test_a_resolver_that_does_not_validate_stops_everything(lab, build):
-    """The forger answers, but validates nothing: mail waits, and comes through with a better resolver."""
-    from lab.kedge import Kedge
+def test_connections_are_reused(lab, edge):
+    sink = lab.sinks["mx.anchor.example"]
+    for i in range(20):
+        edge.submit(SENDER, f"n{i}@anchor.example")
+    sink.wait(20)
+    assert len(sink.sessions) < 10
+    edge.wait_empty()
 
-    edge = Kedge(lab, build, "unproven", resolver=f"{world.FORGER}:53", listen="127.0.25.2:25", source_address="127.0.25.2")
-    edge.start()
-    edge.cli("tenant", "add", "acme")
-    edge.cli("domain", "add", "ours.example", "--tenant", "acme", "--mailbox-host", f"lmtp:{world.MAILBOXES}:24",
-             "--recipients", "any")
-    edge.cli("relay", "add", "--tenant", "acme", "--network", f"{world.SUBMITTER}/32")
-    edge.cli("key", "add", "--self-sign", "edge.example")
-    time.sleep(1)
-    identity = edge.submit(SENDER, "b@plain.example", to="127.0.25.2")
-    time.sleep(3)
-    assert not lab.sinks["mx.plain.example"].sessions
-    assert "resolver-fault" in edge.cli("queue", "why", identity) + edge.log("deliver")
-    edge.configure(resolver=f"{world.RESOLVER}:53")
-    edge.restart("deliver")
-    edge.cli("queue", "retry", identity)
-    assert lab.sinks["mx.plain.example"].to("b@plain.example")
-    edge.stop()
+
+def test_one_address_two_policies_never_share_a_connection(lab, edge):
+    """The host behind a TLSA record and the same host without one: same address, not the same connection."""
+    lab.add_zones(
+        Zone("strict.example", f"@ MX 10 mx\nmx A {world.VICTIM}\n_25._tcp.mx TLSA <3 1 1 victim>"),
+        Zone("lax.example", f"@ MX 10 mx\nmx A {world.VICTIM}", signed=False),
+    )
+    sink = lab.sinks["mx.victim.example"]
+    for i in range(4):
+        edge.submit(SENDER, f"n{i}@{'strict' if i % 2 else 'lax'}.example")
+    sink.wait(4)
+    assert len([s for s in sink.sessions if s.messages]) >= 2
+    assert {s.sni for s in sink.sessions} == {"mx.strict.example", "mx.lax.example"}
+    edge.wait_empty()

@@ -1,0 +1,196 @@
+"""Edges with a configuration of their own: what options, signals and mistakes do."""
+
+import contextlib
+import signal
+import smtplib
+import socket
+import ssl
+import struct
+import subprocess
+import time
+
+import pytest
+
+from lab import process, world
+from lab.kedge import Kedge, find
+
+ADDRESS = "127.0.25.2"
+SENDER = "sender@ours.example"
+
+
+@pytest.fixture
+def make(lab, build, request):
+    """make(option=value, ...) starts a provisioned edge at ADDRESS; it ends with the test."""
+    made = []
+
+    def start(provision=True, **options):
+        name = f"edge-{abs(hash(request.node.name)) % 10**8}-{len(made)}"
+        edge = Kedge(lab, build, name, ADDRESS, **options)
+        made.append(edge)
+        edge.start()
+        if provision:
+            edge.provision()
+            time.sleep(0.5)
+        return edge
+
+    yield start
+    for edge in made:
+        edge.stop()
+
+
+def waits_for_reason(edge, identity: str, reason: str):
+    """Waits until the queue says this reason for a message."""
+    process.wait_for(lambda: reason in edge.try_cli("queue", "why", identity).stdout, 15, f"{reason} is said")
+
+
+def test_a_resolver_that_does_not_validate_stops_everything(lab, make):
+    """The forger answers, but validates nothing: mail waits, and goes out once there is a better resolver."""
+    edge = make(resolver=f"{world.FORGER}:53")
+    identity = edge.submit(SENDER, "b@plain.example")
+    waits_for_reason(edge, identity, "resolver-fault")
+    assert not lab.sinks["mx.plain.example"].sessions
+    edge.configure(resolver=f"{world.RESOLVER}:53")
+    edge.restart("deliver")
+    edge.try_cli("queue", "retry", identity)
+    assert lab.sinks["mx.plain.example"].to("b@plain.example")
+
+
+def test_a_message_that_security_holds_up_is_announced_and_returned(lab, make):
+    edge = make(retry_schedule="1s", delay_warning="2s", queue_lifetime_security="4s", queue_lifetime="1h")
+    edge.submit(SENDER, "secret@stripped.example", subject="held up")
+    delayed, failed = [m.text for m in lab.mailboxes.to(SENDER, 2, 30)]
+    assert "Action: delayed" in delayed and "4.7.321" in delayed
+    assert "Action: failed" in failed and "5.7.321" in failed and "starttls-not-offered" in failed
+    assert not lab.attackers["strip"].learned()
+    edge.wait_empty()
+
+
+def test_reload_changes_what_is_announced(make):
+    edge = make(provision=False, max_message_size="1MiB")
+    with smtplib.SMTP(ADDRESS, 25, timeout=10) as client:
+        client.ehlo()
+        assert client.esmtp_features["size"] == "1048576"
+    edge.configure(max_message_size="2MiB")
+    edge.reload()
+
+    def announced():
+        with smtplib.SMTP(ADDRESS, 25, timeout=10) as client:
+            client.ehlo()
+            return client.esmtp_features["size"] == "2097152"
+
+    process.wait_for(announced, 5, "the new size is announced")
+    edge.configure(max_message_size="nonsense")
+    edge.reload()
+    edge.wait_log("smtpd", "max_message_size")
+    assert announced(), "a mistake in the file must not change what is in force"
+
+
+def test_a_session_in_its_message_ends_well_when_smtpd_stops(lab, make):
+    edge = make()
+    with smtplib.SMTP(ADDRESS, 25, timeout=20) as client:
+        client.ehlo()
+        client.mail("a@dane.example")
+        client.rcpt("late@ours.example")
+        client.putcmd("data")
+        assert client.getreply()[0] == 354
+        edge.servers["smtpd"].child.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        client.sock.sendall(b"Subject: late\r\n\r\nbut here\r\n.\r\n")
+        assert client.getreply()[0] == 250
+        with contextlib.suppress(smtplib.SMTPServerDisconnected):
+            client.quit()
+    assert edge.servers["smtpd"].child.wait(10) == 0
+    assert "but here" in lab.mailboxes.to("late@ours.example")[0].text
+
+
+def test_a_load_balancer_says_who_the_client_is(lab, make):
+    edge = make(proxy_networks="127.0.9.20/32")
+    header = b"\r\n\r\n\x00\r\nQUIT\n\x21\x11" + struct.pack("!H", 12)
+    header += socket.inet_aton("192.0.2.7") + socket.inet_aton("192.0.2.1") + struct.pack("!HH", 40000, 25)
+    with socket.create_connection((ADDRESS, 25), 10, source_address=("127.0.9.20", 0)) as connection:
+        connection.sendall(header)
+        stream = connection.makefile("rb")
+        assert stream.readline().startswith(b"220 ")
+        connection.sendall(b"QUIT\r\n")
+        stream.read()
+    edge.wait_log("smtpd", "event=session .*peer=192.0.2.7")
+
+
+def test_a_client_certificate_may_relay(lab, make):
+    edge = make()
+    client_identity = lab.identity("relayer", ("relay.ours.example",))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.load_cert_chain(client_identity.chain_file, client_identity.key_file)
+
+    def answer():
+        with smtplib.SMTP(ADDRESS, 25, timeout=10) as client:
+            client.starttls(context=context)
+            client.ehlo()
+            client.mail(SENDER)
+            return client.rcpt("b@plain.example")[0]
+
+    assert answer() == 550
+    edge.cli("relay", "add", "--tenant", "acme", "--certificate", client_identity.chain_file)
+    process.wait_for(lambda: answer() == 250, 1.0, "the certificate may relay")
+
+
+def test_a_new_key_is_served_within_a_second(lab, make):
+    edge = make()
+    other = lab.identity("other", ("other.edge.example",))
+
+    def served(name):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with smtplib.SMTP(ADDRESS, 25, timeout=10) as client:
+            client.ehlo()
+            client.docmd("STARTTLS")
+            with context.wrap_socket(client.sock, server_hostname=name) as secure:
+                client.sock = None
+                return secure.getpeercert(True)
+
+    def der(identity):
+        return ssl.PEM_cert_to_DER_cert(identity.chain_file.read_text())
+
+    assert served("other.edge.example") == der(lab.identities["edge"]), "an unknown name gets the default"
+    edge.cli("key", "add", "--cert", other.chain_file, "--key", other.key_file)
+    process.wait_for(lambda: served("other.edge.example") == der(other), 1.0, "the new key is served")
+    assert served("ours-example.edge.example") == der(lab.identities["edge"])
+
+
+def test_kedge_run_starts_everything_and_stops_it(lab, build):
+    edge = Kedge(lab, build, "by-run", ADDRESS)
+    server = process.Server("kedge run", [find(build, "kedge"), "--config", edge.configuration, "run"], edge.log_file("run"))
+
+    def greets():
+        with contextlib.suppress(OSError), smtplib.SMTP(ADDRESS, 25, timeout=5) as client:
+            return client.noop()[0] == 250
+
+    server.wait_ready(greets, 20)
+    process.wait_for(lambda: edge.try_cli("status").returncode == 0, 10, "control answers")
+    assert server.stop() == 0
+    with pytest.raises(OSError):
+        socket.create_connection((ADDRESS, 25), 1)
+
+
+@pytest.mark.parametrize("line, words", [
+    ("no_such_option = 1", ["no_such_option", ":1"]),
+    ("max_recipients = many", ["max_recipients", ":1"]),
+    ("max_recipients = 0", ["max_recipients", ":1"]),
+    ("listen = 127.0.25.2", ["listen", ":1"]),
+])
+def test_a_mistake_in_the_file_is_named_with_its_line(build, tmp_path, line, words):
+    file = tmp_path / "kedge.conf"
+    file.write_text(line + "\n")
+    for command in (["kedge-smtpd", "--config", file], ["kedge", "--config", file, "config", "--check"]):
+        done = subprocess.run([find(build, command[0]), *command[1:]], capture_output=True, text=True, timeout=10)
+        assert done.returncode != 0
+        for word in words:
+            assert word in done.stdout + done.stderr, done.stdout + done.stderr
+
+
+def test_a_port_that_is_taken_is_named(lab, build):
+    edge = Kedge(lab, build, "no-port", "127.0.25.12")
+    program = find(build, "kedge-smtpd")
+    done = subprocess.run([program, "--config", edge.configuration], capture_output=True, text=True, timeout=10)
+    assert done.returncode != 0 and "127.0.25.12:25" in done.stderr and "in use" in done.stderr, done.stderr
