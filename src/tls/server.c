@@ -189,12 +189,13 @@ static int accept_any_certificate(X509_STORE_CTX *ctx, void *arg)
 static enum err configure(SSL_CTX *ctx, const struct tls_server_conf *conf, struct buf *why)
 {
     static const unsigned char id[] = "kedge";
+    char groups[] = "X25519:P-256:P-384:X448:P-521"; /* the macro that takes it casts const away */
     SSL_CTX_set_security_level(ctx, 2);
     (void)SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
     if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
         SSL_CTX_set_max_proto_version(ctx, 0) != 1 ||
         SSL_CTX_set_cipher_list(ctx, "ECDHE+AESGCM:ECDHE+CHACHA20") != 1 ||
-        SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384:X448:P-521") != 1 ||
+        SSL_CTX_set1_groups_list(ctx, groups) != 1 ||
         SSL_CTX_set_session_id_context(ctx, id, sizeof id) != 1 || SSL_CTX_set_num_tickets(ctx, 1) != 1) {
         tls_why(why, "OpenSSL refuses the server's options");
         return ERR_TLS;
