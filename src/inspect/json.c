@@ -186,9 +186,10 @@ static json_t *host_of(const struct inspect_host *host)
     for (size_t i = 0; i < h->name_count; i++)
         append(names, text_of(h->names[i]));
     set(j, "names", names);
-    const struct policy_lookup *asked[] = {&h->a, &h->aaaa, &h->cname, &h->candidate[0].tlsa,
-                                           &h->candidate[1].tlsa};
-    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++)
+    enum { LOOKUPS = 5 };
+    const struct policy_lookup *asked[LOOKUPS] = {&h->a, &h->aaaa, &h->cname, &h->candidate[0].tlsa,
+                                                  &h->candidate[1].tlsa};
+    for (size_t i = 0; i < LOOKUPS; i++)
         if (asked[i]->asked)
             append(lookups, lookup_of(asked[i]));
     set(j, "lookups", lookups);

@@ -103,7 +103,8 @@ static inline struct dane_verdict pki_judge(struct arena *a, const struct tlsa *
     struct dane_verdict verdict;
     STACK_OF(X509) *chain = must_alloc(sk_X509_new_null());
     struct tlsa *copy = ARENA_ARRAY(a, struct tlsa, n);
-    memcpy(copy, records, n * sizeof *copy);
+    if (n)
+        memcpy(copy, records, n * sizeof *copy);
     for (; *certs; certs++)
         ENSURE(sk_X509_push(chain, *certs));
     dane_usable(&(struct tlsa_set){copy, n}, a, &usable);

@@ -19,7 +19,7 @@ struct server {
     int udp, tcp, stop[2];
     struct addr address;
     pthread_t thread;
-    unsigned questions, checking_disabled;
+    _Atomic unsigned questions, checking_disabled; /* read by the test while the thread runs */
 };
 
 enum { QR = 0x8000, TC = 0x0200, AD = 0x0020, CD = 0x0010, SERVFAIL = 2, REFUSED = 5 };
@@ -249,6 +249,33 @@ static void forgeries(void **state)
     assert_int_equal(ask("forged.example", DNS_A).status, DNS_DATA);
 }
 
+static void ask_often(void *arg)
+{
+    unsigned *good = arg;
+    struct arena a = {0};
+    for (int i = 0; i < 50; i++) {
+        struct dns_question q[] = {{STR("good.example"), DNS_A}, {STR("insecure.example"), DNS_AAAA}};
+        struct dns_answer out[2];
+        resolver_ask_many(resolver, &a, q, 2, deadline_in(10000), out);
+        *good += out[0].status == DNS_DATA && out[0].security == DNS_SECURE && out[1].status == DNS_NODATA;
+    }
+    arena_release(&a);
+}
+
+static void many_threads(void **state)
+{
+    (void)state;
+    enum { THREADS = 8 };
+    pthread_t threads[THREADS];
+    unsigned good[THREADS] = {0};
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(thread_start_joinable(ask_often, &good[i], &threads[i], NULL), OK);
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_int_equal(good[i], 50);
+    }
+}
+
 static void names_that_are_none(void **state)
 {
     (void)state;
@@ -329,6 +356,7 @@ int main(void)
         T(servfail_and_bogus),
         T(truncation),
         T(forgeries),
+        T(many_threads),
         T(names_that_are_none),
         T(nobody_listens),
         T(proof),
