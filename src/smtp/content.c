@@ -56,7 +56,8 @@ static bool has_8bit(const char *p, size_t n)
 
 void smtp_decoder_init(struct smtp_decoder *d, enum smtp_framing framing, enum smtp_line_ends line_ends)
 {
-    *d = (struct smtp_decoder){.framing = framing, .line_ends = line_ends, .state = LINE_START};
+    *d = (struct smtp_decoder){
+        .framing = framing, .line_ends = line_ends, .line_max = SMTP_LINE_MAX, .state = LINE_START};
 }
 
 static void note(struct smtp_decoder *d, enum smtp_content_fault f)
@@ -89,7 +90,7 @@ static void count_line(struct smtp_decoder *d, size_t more)
     d->line += more;
     if (d->line > SMTP_LINE_NOTED)
         d->has_long_line = true;
-    if (d->line > SMTP_LINE_MAX)
+    if (d->line > d->line_max)
         note(d, SMTP_CONTENT_LINE_TOO_LONG);
 }
 

@@ -23,13 +23,14 @@ enum smtp_content_fault {
     SMTP_CONTENT_BARE_CR = 1,
     SMTP_CONTENT_BARE_LF = 2,
     SMTP_CONTENT_NUL = 4,
-    SMTP_CONTENT_LINE_TOO_LONG = 8, /* above SMTP_LINE_MAX */
+    SMTP_CONTENT_LINE_TOO_LONG = 8, /* above line_max */
 };
 enum { SMTP_LINE_NOTED = 998, SMTP_LINE_MAX = 1024 * 1024 };
 
 struct smtp_decoder {
     enum smtp_framing framing;
     enum smtp_line_ends line_ends;
+    size_t line_max;    /* octets of a line, without CRLF; SMTP_LINE_MAX unless set after init */
     unsigned faults;    /* what must be refused (NORMALISE: NUL and too long lines only) */
     unsigned seen;      /* everything that was seen, mended or not */
     bool has_8bit;      /* an octet above 127 */

@@ -45,6 +45,7 @@ static void content_begin(struct session *s, enum smtp_framing framing)
     bool normalise = smtpd_networks_contain(&s->settings->normalising, &s->peer);
     *c = (struct content){.started = clock_mono(), .refusal = ANSWER_ok};
     smtp_decoder_init(&c->decoder, framing, normalise ? SMTP_LINE_ENDS_NORMALISE : SMTP_LINE_ENDS_STRICT);
+    c->decoder.line_max = (size_t)s->conf->max_line_length;
     s->t.envelope.received_ms = clock_wall();
     c->draft = s->outside->draft_new(s->outside->ctx);
     struct buf trace = {0};

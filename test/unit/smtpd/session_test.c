@@ -278,6 +278,9 @@ static void limits_of_content(void **state)
     buf_set(&text, ">>%01100d\r\n.\r\n", 0);
     run_default("max_header_size = 1024\n", &w,
                 SCRIPT(TO_DATA, "> DATA", "< 354", buf_cstr(&text), "< 552 5.3.4"));
+    buf_set(&text, ">>\r\n%01001d\r\n.\r\n", 0);
+    run_default("max_line_length = 1000\n", &w,
+                SCRIPT(TO_DATA, "> DATA", "< 354", buf_cstr(&text), "< 550 5.6.0"));
     buf_set(&text, ">>\r\n%01024d\r\n.\r\n", 0);
     run_default(
         "max_message_size = 1024\n", &w,
