@@ -80,14 +80,17 @@ static bool daemon_load(struct daemon *d, struct buf *why)
     return true;
 }
 
+/* As many as the system allows; root may allow itself more. */
 static void raise_file_limit(void)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit))
         return;
-    if (geteuid() == 0 && limit.rlim_max < FILES_WANTED)
-        limit.rlim_max = FILES_WANTED;
-    limit.rlim_cur = limit.rlim_max;
+    rlim_t most = limit.rlim_max;
+    limit.rlim_cur = limit.rlim_max = most < FILES_WANTED ? FILES_WANTED : most;
+    if (most < FILES_WANTED && setrlimit(RLIMIT_NOFILE, &limit) == 0)
+        return;
+    limit.rlim_cur = limit.rlim_max = most;
     if (setrlimit(RLIMIT_NOFILE, &limit))
         log_event(LOG_WARN, "file-limit", LOG_TEXT("why", strerror(errno)));
 }
@@ -135,9 +138,13 @@ void daemon_start(struct daemon *d, const struct daemon_role *role, int argc, ch
 static void make_folder(const char *option, const char *path, mode_t mode, const struct passwd *owner)
 {
     struct buf why = {0};
+    bool is_new = access(path, F_OK) != 0;
     if (file_make_dirs(path, mode, &why))
         die(EXIT_OS, "option %s: %s", option, buf_cstr(&why));
     buf_release(&why);
+    if (is_new &&
+        chmod(path, mode)) /* the umask stands in the way; a folder that was there keeps its owner's choice */
+        die(EXIT_OS, "option %s: %s: %s", option, path, strerror(errno));
     if (owner && chown(path, owner->pw_uid, owner->pw_gid))
         die(EXIT_OS, "option %s: cannot give %s to user %s: %s", option, path, owner->pw_name,
             strerror(errno));

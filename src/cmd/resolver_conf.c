@@ -57,6 +57,8 @@ static void resolver_text(const struct conf *conf, const struct addr *at, struct
                threads > 0 ? threads : 1, conf->resolver_trust_anchor);
     buf_add(out, str_of(SIZES));
     buf_add(out, STR("remote-control:\n    control-enable: no\n"));
+    if (*conf->resolver_include)
+        buf_printf(out, "include: \"%s\"\n", conf->resolver_include);
 }
 
 char *resolver_conf_write(const struct conf *conf)
@@ -77,6 +79,8 @@ char *resolver_conf_write(const struct conf *conf)
             "option resolver_trust_anchor: %s cannot be read; install the package dns-root-data, or name the "
             "file",
             conf->resolver_trust_anchor);
+    if (*conf->resolver_include && access(conf->resolver_include, R_OK))
+        die(EXIT_CONFIG, "option resolver_include: %s cannot be read", conf->resolver_include);
     resolver_text(conf, &at, &text);
     buf_printf(&path, "%s/resolver.conf", conf->run_directory);
     if (file_replace(buf_cstr(&path), buf_str(&text), 0644, &why))

@@ -56,22 +56,16 @@ static void run_open(struct run *r)
         die(EXIT_OS, "cannot prepare: %s", strerror(errno));
 }
 
-/* The daemons stand where this program stands (a build folder), in sbin beside its bin (installed), else in
- * PATH. */
+/* The daemons stand where this program stands, in a build folder as after an installation; else in PATH. */
 static char *program_path(const char *name)
 {
-    static const char *const places[] = {"", "/../sbin"};
     char self[4096];
     struct buf path = {0};
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
     self[n > 0 ? n : 0] = 0;
-    const char *folder = dirname(self);
-    for (size_t i = 0; n > 0 && i < sizeof places / sizeof *places; i++) {
-        buf_set(&path, "%s%s/%s", folder, places[i], name);
-        if (access(buf_cstr(&path), X_OK) == 0)
-            return path.p;
-    }
-    buf_set(&path, "%s", name);
+    buf_printf(&path, "%s/%s", dirname(self), name);
+    if (n <= 0 || access(buf_cstr(&path), X_OK))
+        buf_set(&path, "%s", name);
     return path.p;
 }
 
