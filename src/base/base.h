@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/codec.h"
+#include "base/crew.h"
 #include "base/die.h"
 #include "base/err.h"
 #include "base/file.h"

@@ -11,6 +11,7 @@ enum {
     ACCEPT_BURST = 32,     /* connections of one listener before the others have their turn */
     SHORTAGE_WAIT_MS = 50, /* descriptors or memory are short */
     PROXY_WAIT_MS = 10000, /* a load balancer writes its header at once */
+    CREW_LINGER_MS = 10000,
 };
 
 struct settings_list {
@@ -26,10 +27,11 @@ struct smtpd_server {
     struct tls_server *tls;
     int stop_fd;
     struct admission admission;
+    struct crew *crew; /* a thread for each session */
     pthread_t acceptor;
 };
 
-/* What a new thread takes over: the connection and its slot. */
+/* What a session's thread takes over: the connection and its slot. */
 struct arrival {
     struct smtpd_server *server;
     const struct smtpd_settings *settings;
@@ -122,7 +124,7 @@ static void serve(struct arrival *a, struct stream *stream)
     admission_give_address(&server->admission, &a->peer);
 }
 
-static void session_thread(void *arg)
+static void session_job(void *arg)
 {
     struct arrival a = *(struct arrival *)arg;
     struct stream stream;
@@ -146,7 +148,7 @@ static void arrive(struct smtpd_server *s, int fd, const struct addr *peer)
     }
     struct arrival *a = must_alloc(malloc(sizeof *a));
     *a = (struct arrival){.server = s, .settings = settings, .fd = fd, .peer = *peer};
-    if (thread_start(session_thread, a, &why)) {
+    if (crew_start(s->crew, session_job, a, &why)) {
         log_event(LOG_ERROR, "no-thread", LOG_TEXT("why", buf_cstr(&why)));
         turn_away(settings, fd, peer, ANSWER_sessions_full);
         file_close(&fd);
@@ -210,6 +212,7 @@ enum err smtpd_server_start(const struct smtpd_server_args *args, struct smtpd_s
     s->stop_fd = args->stop_fd;
     smtpd_server_reload(s, args->settings);
     admission_init(&s->admission);
+    s->crew = crew_new(CREW_LINGER_MS);
     enum err e = thread_start_joinable(accept_thread, s, &s->acceptor, why);
     if (e) {
         for (size_t i = 0; i < s->listener_count; i++)
@@ -235,6 +238,7 @@ void smtpd_server_free(struct smtpd_server *s)
         free(l);
         l = earlier;
     }
+    crew_free(s->crew);
     admission_release(&s->admission);
     free(s);
 }
