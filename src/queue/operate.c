@@ -89,17 +89,15 @@ static enum err change(struct queue *q, const char *id, const struct change *c, 
     return e;
 }
 
-/* While a worker has the message only the flag changes; the worker writes it down when it gives the message
+/* While a worker has the message only flags change; the worker writes them down when it gives the message
  * back. */
-static bool change_claimed(struct queue *q, const char *id, bool hold)
+static bool change_claimed(struct queue *q, const char *id, uint8_t set, uint8_t clear)
 {
     (void)pthread_mutex_lock(&q->lock);
     struct item *i = store_find(q, id);
     bool claimed = i && i->phase == ITEM_CLAIMED;
-    if (claimed && hold)
-        i->flags |= ITEM_HELD;
-    else if (claimed)
-        i->flags &= (uint8_t)~ITEM_HELD;
+    if (claimed)
+        i->flags = (uint8_t)((i->flags | set) & ~clear);
     (void)pthread_mutex_unlock(&q->lock);
     return claimed;
 }
@@ -138,6 +136,14 @@ static bool apply_retry(struct queue_message *m, const struct change *c)
     return true;
 }
 
+/* A held message too: it is attempted when it is released. */
+static bool apply_retry_one(struct queue_message *m, const struct change *c)
+{
+    (void)c;
+    m->next_ms = clock_wall();
+    return true;
+}
+
 static bool apply_remove(struct queue_message *m, const struct change *c)
 {
     for (size_t i = 0; i < m->envelope->nrcpt; i++)
@@ -159,34 +165,30 @@ static enum err change_durably(struct queue *q, const char *id, const struct cha
 
 enum err queue_hold(struct queue *q, const char *id, struct buf *why)
 {
-    if (change_claimed(q, id, true))
+    if (change_claimed(q, id, ITEM_HELD, 0))
         return OK;
     return change_durably(q, id, &(struct change){.apply = apply_hold}, why);
 }
 
 enum err queue_release(struct queue *q, const char *id, struct buf *why)
 {
-    if (change_claimed(q, id, false))
+    if (change_claimed(q, id, 0, ITEM_HELD))
         return OK;
     return change_durably(q, id, &(struct change){.apply = apply_release}, why);
 }
 
 enum err queue_remove(struct queue *q, const char *id, struct str by, struct buf *why)
 {
+    if (change_claimed(q, id, ITEM_DOOMED, 0))
+        return OK;
     return change_durably(q, id, &(struct change){.apply = apply_remove, .text = by}, why);
 }
 
 enum err queue_retry(struct queue *q, const char *id, struct buf *why)
 {
-    (void)pthread_mutex_lock(&q->lock);
-    const struct item *i = store_find(q, id);
-    bool held = i && i->flags & ITEM_HELD;
-    (void)pthread_mutex_unlock(&q->lock);
-    if (held) {
-        buf_set(why, "%s is held: release it first", id);
-        return ERR_REFUSED;
-    }
-    return change_durably(q, id, &(struct change){.apply = apply_retry}, why);
+    if (change_claimed(q, id, 0, 0))
+        return OK;
+    return change_durably(q, id, &(struct change){.apply = apply_retry_one}, why);
 }
 
 /* ---- many messages ---- */

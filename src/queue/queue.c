@@ -304,6 +304,14 @@ static bool is_finished(const struct queue_message *m)
 }
 
 /* Lock held. */
+static void discard_doomed(const struct item *i, struct queue_message *m)
+{
+    for (size_t k = 0; i->flags & ITEM_DOOMED && k < m->envelope->nrcpt; k++)
+        if (!queue_status_is_final(m->rcpt[k].status))
+            m->rcpt[k].status = QUEUE_DISCARDED;
+}
+
+/* Lock held. */
 static enum err record_state(struct queue *q, struct queue_message *m, struct buf *why)
 {
     struct item *i = load_item_of(m);
@@ -325,6 +333,7 @@ enum err queue_settle(struct queue *q, struct queue_message *m, const struct que
     m->next_ms = s->next_ms;
     (void)pthread_mutex_lock(&q->lock);
     ENSURE(i->phase == ITEM_CLAIMED);
+    discard_doomed(i, m);
     if (is_finished(m)) {
         e = store_record(q, i, RECORD_DONE, STR_NONE, why);
         store_done(q, i);
@@ -354,7 +363,11 @@ void queue_put_back(struct queue *q, struct queue_message *m, int64_t next_ms)
     struct item *i = load_item_of(m);
     (void)pthread_mutex_lock(&q->lock);
     ENSURE(i->phase == ITEM_CLAIMED);
-    if (m->held != !!(i->flags & ITEM_HELD)) /* held while it was away */
+    discard_doomed(i, m);
+    if (is_finished(m)) {
+        (void)store_record(q, i, RECORD_DONE, STR_NONE, NULL);
+        store_done(q, i);
+    } else if (m->held != !!(i->flags & ITEM_HELD)) /* held while it was away */
         (void)record_state(q, m, NULL);
     i->next_ms = next_ms;
     end_claim(q, i);

@@ -165,7 +165,8 @@ struct queue_counts {
 };
 void queue_count(struct queue *q, struct queue_counts *out);
 
-/* By id. ERR_NOT_FOUND; ERR_REFUSED while an attempt is under way (retry, remove). */
+/* By id; ERR_NOT_FOUND. While an attempt is under way: retry does nothing, the others take effect when it
+ * ends. A held message stays held through a retry and is attempted when it is released. */
 enum err queue_retry(struct queue *q, const char *id, struct buf *why) MUST_CHECK;
 enum err queue_hold(struct queue *q, const char *id, struct buf *why) MUST_CHECK;
 enum err queue_release(struct queue *q, const char *id, struct buf *why) MUST_CHECK;

@@ -27,6 +27,7 @@ enum item_flag {
     ITEM_UNSAVED = 4,  /* its last state is in queue.unsaved, not in the outcome log */
     ITEM_FINISHED = 8, /* an orphan that is done */
     ITEM_RETRY = 16,   /* which heap it is in */
+    ITEM_DOOMED = 32,  /* to be discarded when the attempt under way ends */
 };
 
 struct item {

@@ -126,9 +126,8 @@ static void hold_release_remove(void **state)
     struct queue *q = spool_queue(NULL);
     spool_enter(w, 10, 'c', id);
     struct queue_message *m = spool_claim(q);
-    assert_int_equal(queue_remove(q, id, STR("root"), &why), ERR_REFUSED);
-    assert_int_equal(queue_retry(q, id, &why), ERR_REFUSED);
-    assert_int_equal(queue_hold(q, id, &why), OK); /* holds from the end of the attempt on */
+    assert_int_equal(queue_retry(q, id, &why), OK); /* it is being tried */
+    assert_int_equal(queue_hold(q, id, &why), OK);  /* holds from the end of the attempt on */
     spool_settle(q, m, 0, QUEUE_DEFERRED, "", 0);
     assert_int_equal(queue_claim(q, deadline_in(30), &m), ERR_TIMEOUT);
     queue_close(q);
@@ -136,7 +135,8 @@ static void hold_release_remove(void **state)
     assert_int_equal(queue_claim(q, deadline_in(30), &m), ERR_TIMEOUT);
     queue_count(q, &c);
     assert_int_equal(c.held, 1);
-    assert_int_equal(queue_retry(q, id, &why), ERR_REFUSED);
+    assert_int_equal(queue_retry(q, id, &why), OK);
+    assert_int_equal(queue_claim(q, deadline_in(30), &m), ERR_TIMEOUT);
     assert_int_equal(queue_release(q, id, &why), OK);
     assert_int_equal(queue_release(q, id, &why), OK);
     m = spool_claim(q);
@@ -150,6 +150,29 @@ static void hold_release_remove(void **state)
     queue_close(q);
     queue_writer_close(w);
     buf_release(&why);
+}
+
+static void removed_during_an_attempt(void **state)
+{
+    (void)state;
+    char id[2][QUEUE_ID];
+    struct queue_writer *w = spool_writer(NULL);
+    struct queue *q = spool_queue(NULL);
+    for (int i = 0; i < 2; i++) {
+        spool_enter(w, 10, 'c', id[i]);
+        struct queue_message *m = spool_claim(q);
+        assert_int_equal(queue_remove(q, id[i], STR("root"), NULL), OK);
+        if (i)
+            queue_put_back(q, m, 0);
+        else
+            spool_settle(q, m, 0, QUEUE_DEFERRED, "", 0);
+        spool_is_empty(q);
+    }
+    queue_close(q);
+    q = spool_queue(NULL);
+    spool_is_empty(q);
+    queue_close(q);
+    queue_writer_close(w);
 }
 
 static bool count_visit(void *ctx, struct queue_message *m)
@@ -201,6 +224,7 @@ int main(void)
         T(fresh_mail_is_not_starved),
         T(stop_wakes_the_workers),
         T(hold_release_remove),
+        T(removed_during_an_attempt),
         T(retry_by_domain_and_walk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
