@@ -42,9 +42,17 @@ static void write_mx(const struct inspect_report *r, struct buf *out)
     buf_printf(out, "%s\n", mx->security == DNS_SECURE ? "secure: signed and validated" : "not signed");
     if (dns_answer_is_alias(mx))
         buf_printf(out, "  the domain is an alias of %.*s\n", STR_ARG(mx->expanded));
-    for (size_t i = 0; i < mx->n; i++)
-        buf_printf(out, "  %5u %.*s%s\n", mx->records[i].mx.preference, STR_ARG(mx->records[i].mx.host),
-                   mx->records[i].mx.host.n ? "" : ". (takes no mail)");
+    for (uint32_t least = 0, next; least <= UINT16_MAX; least = next) { /* best first */
+        next = UINT16_MAX + 1;
+        for (size_t i = 0; i < mx->n; i++) {
+            const struct dns_record *record = &mx->records[i];
+            if (record->mx.preference == least)
+                buf_printf(out, "  %5u %.*s\n", least,
+                           STR_ARG(record->mx.host.n ? record->mx.host : STR(". (takes no mail)")));
+            else if (record->mx.preference > least && record->mx.preference < next)
+                next = record->mx.preference;
+        }
+    }
 }
 
 static void write_addresses(const struct policy_host *h, struct buf *out)
