@@ -3,6 +3,7 @@
 #include "cmd/daemon.h"
 #include "ctl/ctl.h"
 #include "deliver/deliver.h"
+#include "queue/control.h"
 
 /* Attempts in flight have this long to end. */
 enum { DRAIN_MS = 30000, PROOF_MS = 15000 };
@@ -72,8 +73,40 @@ static enum err verb_status(void *ctx, const struct ctl_peer *peer, json_t *args
     return OK;
 }
 
-static const struct ctl_verb verbs[] = {
-    {"deliver.status", verb_status, true},
+/* Discarding leaves a trace. */
+static void record_discard(void *ctx, const struct queue_message *message, struct str by)
+{
+    const struct deliver_main *m = ctx;
+    struct buf line = {0};
+    struct json_out w;
+    journal_begin(&w, &line, "discarded");
+    json_text(&w, "queue_id", message->id);
+    json_str(&w, "sender", message->envelope->sender);
+    json_str(&w, "by", by);
+    json_close(&w, '}');
+    journal_append(m->journal, buf_str(&line));
+    buf_release(&line);
+}
+
+static void wake_destinations(void *ctx)
+{
+    const struct deliver_main *m = ctx;
+    deliver_wake(m->deliver);
+}
+
+static enum err verb_queue(void *ctx, const struct ctl_peer *peer, json_t *args, struct ctl_reply *reply,
+                           struct buf *why)
+{
+    struct deliver_main *m = ctx;
+    const struct queue_control control = {
+        .queue = m->queue, .discarded = record_discard, .retried = wake_destinations, .ctx = m};
+    return queue_control_serve(&control, peer, args, reply, why);
+}
+
+static const struct ctl_verb verbs[] = {{"deliver.status", verb_status, true},
+#define X(name, read_only) {"queue." #name, verb_queue, read_only},
+                                        QUEUE_VERB_TABLE(X)
+#undef X
 };
 
 static void serve(struct deliver_main *m)
