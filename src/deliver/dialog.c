@@ -292,11 +292,14 @@ static void send_data(struct dialog *d, bool data_said)
 static void settle_chunks(struct dialog *d)
 {
     drain(d);
-    if (d->broken) {
-        if (!d->storage_failed && d->mail.reply.code)
-            d->lost = trouble_of_silence(STAGE_CONTENT, stream_error(&d->c->stream), d->lost.text);
-        return;
+    if (d->broken && !d->storage_failed && d->mail.blame == BLAME_NOBODY) {
+        d->lost = trouble_of_silence(STAGE_CONTENT, stream_error(&d->c->stream), d->lost.text);
+        for (size_t i = 0; i < d->m->count; i++)
+            if (d->results[i].blame == BLAME_HOST)
+                d->results[i] = d->lost;
     }
+    if (d->broken)
+        return;
     settle_accepted(d, &d->content);
     if (d->content.blame != BLAME_NOBODY)
         reset(d);

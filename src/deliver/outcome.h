@@ -15,7 +15,7 @@ enum blame {
     BLAME_US,        /* this machine */
 };
 
-enum { OUTCOME_CODE = 12 };
+enum { OUTCOME_CODE = 24 };
 
 struct outcome {
     enum blame blame;

@@ -36,7 +36,8 @@ static void write_host(struct json_out *j, const struct policy_host *h)
     if (!h)
         return;
     json_str(j, "host", h->name);
-    json_text(j, "address_security", h->a.asked ? (h->address_secure ? "secure" : "insecure") : NULL);
+    json_text(j, "address_security",
+              h->a.asked && h->naddr ? (h->address_secure ? "secure" : "insecure") : NULL);
     if (h->state == POLICY_HOST_OUT)
         return;
     json_str(j, "base_domain", h->base);
