@@ -217,9 +217,10 @@ static int parse_and_run(struct check *c, const struct cli *cli, int argc, char 
         if (!take_option(c, option, optarg))
             return wrong_usage("cannot take", argv[optind - 1]);
     }
-    if (argc - optind != 1)
-        return wrong_usage(argc == optind ? "no domain named" : "one domain at a time, not",
-                           argc == optind ? "" : argv[optind + 1]);
+    if (argc == optind)
+        return wrong_usage("the domain is missing after", argv[0]);
+    if (argc - optind > 1)
+        return wrong_usage("one domain at a time, not also", argv[optind + 1]);
     if (!take_domain(c, str_of(argv[optind])))
         return wrong_usage("this is not a domain:", argv[optind]);
     return run(c, cli);

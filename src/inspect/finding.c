@@ -72,7 +72,7 @@ static void find_in_mx(struct inspect_report *r)
     if (p->mx_dropped)
         add_kind(r, KIND_MX_TARGET_MALFORMED, r->domain,
                  arena_printf(&r->arena, "%zu of %zu", p->mx_dropped, mx->n));
-    if (p->via == POLICY_VIA_IMPLICIT)
+    if (p->via == POLICY_VIA_IMPLICIT && mx->status != DNS_NXDOMAIN)
         add_kind(r, KIND_MX_IMPLICIT, r->domain, STR_NONE);
     if (p->we_are_mx)
         add_kind(r, KIND_WE_ARE_MX, r->domain, STR_NONE);
@@ -145,9 +145,10 @@ static void find_in_host(struct inspect_report *r, const struct inspect_host *ho
     const struct policy_host *h = host->policy;
     find_in_families(r, h);
     find_in_records(r, h);
-    if (h->state == POLICY_HOST_OUT)
+    bool said_already = r->plan.verdict != PLAN_GO && r->plan.trouble.reason == REASON_NO_SUCH_DOMAIN;
+    if (h->state == POLICY_HOST_OUT && !said_already)
         add_trouble(r, &h->trouble, h->name);
-    else
+    if (h->state == POLICY_HOST_USABLE)
         find_cause(r, h);
     for (size_t i = 0; i < host->probes; i++)
         find_in_probe(r, h, &host->probe[i]);

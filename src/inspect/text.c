@@ -196,6 +196,13 @@ static void write_findings(const struct inspect_report *r, struct buf *out)
     }
 }
 
+static const char *what_it_means(const struct inspect_report *r)
+{
+    if (r->level != LEVEL_NONE || !r->by)
+        return level_sentence(r->level);
+    return r->by->tls.protocol ? "over TLS, but nobody knows with whom" : "in clear text";
+}
+
 static void write_verdict(const struct inspect_report *r, struct buf *out)
 {
     buf_printf(out, "\nVerdict: mail for %.*s ", STR_ARG(r->domain));
@@ -203,7 +210,7 @@ static void write_verdict(const struct inspect_report *r, struct buf *out)
     case INSPECT_DELIVERED:
         buf_printf(out, "%s delivered to %.*s with level %s (%s).\n",
                    r->connected ? "would be" : "would, as far as DNS tells, be", STR_ARG(r->chosen->name),
-                   level_name(r->level), level_sentence(r->level));
+                   level_name(r->level), what_it_means(r));
         break;
     case INSPECT_DEFERRED:
         buf_add(out, STR("would wait in the queue, and be returned when its lifetime is over.\n"));
