@@ -6,8 +6,6 @@ enum { COLUMNS_MAX = 12, GAP = 2 };
  */
 static void value_text(const json_t *value, struct buf *out)
 {
-    size_t i;
-    const json_t *item;
     switch (value ? json_typeof(value) : JSON_NULL) {
     case JSON_STRING:
         for (const char *p = json_string_value(value); *p; p++)
@@ -23,11 +21,10 @@ static void value_text(const json_t *value, struct buf *out)
         buf_add(out, STR("no"));
         break;
     case JSON_ARRAY:
-        json_array_foreach(value, i, item)
-        {
+        for (size_t i = 0; i < json_array_size(value); i++) {
             if (i)
                 buf_add_char(out, ' ');
-            value_text(item, out);
+            value_text(json_array_get(value, i), out);
         }
         if (!json_array_size(value))
             buf_add_char(out, '-');
@@ -67,15 +64,13 @@ static size_t column_names(const struct cli_noun *noun, char names[COLUMNS_MAX][
 static void print_table(const struct cli_noun *noun, const json_t *rows)
 {
     char names[COLUMNS_MAX][32];
-    size_t width[COLUMNS_MAX], columns = column_names(noun, names), at;
-    const json_t *row;
+    size_t width[COLUMNS_MAX], columns = column_names(noun, names);
     struct buf text = {0};
     for (size_t c = 0; c < columns; c++) {
         width[c] = strlen(names[c]);
-        json_array_foreach(rows, at, row)
-        {
+        for (size_t at = 0; at < json_array_size(rows); at++) {
             buf_clear(&text);
-            value_text(json_object_get(row, names[c]), &text);
+            value_text(json_object_get(json_array_get(rows, at), names[c]), &text);
             size_t w = width_of(buf_str(&text));
             width[c] = w > width[c] ? w : width[c];
         }
@@ -86,11 +81,10 @@ static void print_table(const struct cli_noun *noun, const json_t *rows)
             text.p[i] = (char)(text.p[i] == '_' ? ' ' : text.p[i]);
         print_padded(buf_str(&text), width[c], c + 1 == columns);
     }
-    json_array_foreach(rows, at, row)
-    {
+    for (size_t at = 0; at < json_array_size(rows); at++) {
         for (size_t c = 0; c < columns; c++) {
             buf_clear(&text);
-            value_text(json_object_get(row, names[c]), &text);
+            value_text(json_object_get(json_array_get(rows, at), names[c]), &text);
             print_padded(buf_str(&text), width[c], c + 1 == columns);
         }
     }
@@ -138,8 +132,6 @@ void cli_print(const struct cli *cli, const struct cli_noun *noun, const struct 
     static const struct {
         const char *verb, *done;
     } changes[] = {{"add", "added"}, {"set", "set"}, {"remove", "removed"}};
-    size_t i;
-    json_t *item;
     if (cli->json) {
         json_dumpf(result, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
         putchar('\n');
@@ -151,7 +143,8 @@ void cli_print(const struct cli *cli, const struct cli_noun *noun, const struct 
         json_t *mutable = json_deep_copy(result);
         if (json_is_object(mutable))
             print_change(noun, changes[c].done, mutable);
-        json_array_foreach(mutable, i, item) print_change(noun, changes[c].done, item);
+        for (size_t i = 0; i < json_array_size(mutable); i++)
+            print_change(noun, changes[c].done, json_array_get(mutable, i));
         json_decref(mutable);
         return;
     }

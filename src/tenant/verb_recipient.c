@@ -79,7 +79,7 @@ static enum err need_listed(struct call *c, const struct recipient *r)
 enum err verb_recipient_show(struct call *c)
 {
     struct str text;
-    struct recipient r;
+    struct recipient r = {0};
     enum err e = arg_need(c, "recipient", &text);
     if (!e)
         e = read_address(c, text, &r);
@@ -113,7 +113,7 @@ static enum err delete (struct call *c, const struct recipient *r) {
 
 static enum err add_one(struct call *c, struct str text)
 {
-    struct recipient r;
+    struct recipient r = {0};
     enum err e = read_address(c, text, &r);
     if (!e)
         e = insert(c, &r);
@@ -129,7 +129,7 @@ enum err verb_recipient_add(struct call *c)
 
 static enum err remove_one(struct call *c, struct str text)
 {
-    struct recipient r;
+    struct recipient r = {0};
     enum err e = read_address(c, text, &r);
     if (!e)
         e = need_listed(c, &r);
@@ -148,8 +148,8 @@ enum err verb_recipient_remove(struct call *c)
 /* The address itself is all there is to set. */
 enum err verb_recipient_set(struct call *c)
 {
-    struct str text, rename;
-    struct recipient before, after;
+    struct str text, rename = STR_NONE;
+    struct recipient before = {0}, after = {0};
     enum err e = arg_need(c, "recipient", &text);
     if (!e)
         e = arg_need(c, "rename", &rename);

@@ -74,8 +74,8 @@ enum on_difference { REFUSE, REPLACE };
 static enum err put(struct call *c, enum on_difference difference)
 {
     struct rule r;
-    struct route before, after;
-    struct str to;
+    struct route before, after = {0};
+    struct str to = STR_NONE;
     enum err e = rule_read(c, &r);
     if (!e)
         e = arg_need(c, "to", &to);
