@@ -28,7 +28,7 @@ static void set_code(struct outcome *o)
     if (s[0])
         (void)snprintf(o->code, sizeof o->code, "%u.%u.%u", s[0] % 10U, s[1] % 1000U, s[2] % 1000U);
     else if (o->reply.code)
-        (void)snprintf(o->code, sizeof o->code, "%u.0.0", o->reply.code / 100);
+        (void)snprintf(o->code, sizeof o->code, "%u.0.0", o->reply.code / 100 % 10U);
     else
         (void)snprintf(o->code, sizeof o->code, "%s",
                        o->permanent ? reason_row(o->reason)->final : reason_row(o->reason)->temporary);

@@ -179,6 +179,7 @@ void policy_conclude(struct policy_plan *p)
         if (!failed && h->trouble.reason != REASON_NO_ADDRESS)
             failed = h;
     }
+    ENSURE(first); /* a plan without hosts was never GO */
     if (failed) {
         end(p, PLAN_DEFER, failed->trouble);
     } else if (p->we_are_mx) {
