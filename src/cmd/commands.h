@@ -19,10 +19,10 @@ struct cli {
 void cli_conf(const struct cli *cli, struct conf *out);
 
 /* What needs no control daemon. */
-int cmd_queue(const struct cli *cli, int argc, char **argv) __attribute__((weak));
-int cmd_trace(const struct cli *cli, int argc, char **argv) __attribute__((weak));
-int cmd_tlsa(const struct cli *cli, int argc, char **argv) __attribute__((weak));
-int cmd_check(const struct cli *cli, int argc, char **argv) __attribute__((weak));
+int cmd_queue(const struct cli *cli, int argc, char **argv);
+int cmd_trace(const struct cli *cli, int argc, char **argv);
+int cmd_tlsa(const struct cli *cli, int argc, char **argv);
+int cmd_check(const struct cli *cli, int argc, char **argv);
 
 int cmd_config(const struct cli *cli, int argc, char **argv);
 int cmd_run(const struct cli *cli, int argc, char **argv);

@@ -96,7 +96,7 @@ int main(int argc, char **argv)
     if (strcmp(word, "--version") == 0)
         return cmd_version(&cli, 0, NULL);
     const struct cli_noun *noun = cli_noun_find(str_of(word));
-    if (!noun || (!noun->run && !noun->verbs)) {
+    if (!noun) {
         cli_unknown("command", word, noun_candidate, NULL);
         return EXIT_BAD_USAGE;
     }
