@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from lab import process
+from lab import namespace, process
 
 SERVICES = """
 pickup     unix    n - n 60    1 pickup
@@ -36,6 +36,25 @@ QUEUES = ["active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "
           "public", "saved", "trace"]
 
 
+PROGRAMS = Path("/usr/lib/postfix/sbin")
+
+
+def programs(folder: Path) -> Path:
+    """The folder of Postfix's daemons. Where there is a single user (see oneuser), smtpd needs help: it refuses to be
+    root, so it gets a namespace below ours in which that same user is called postfix."""
+    if not namespace.one_user():
+        return PROGRAMS
+    folder.mkdir()
+    for program in PROGRAMS.iterdir():
+        (folder / program.name).symlink_to(program)
+    (folder / "smtpd").unlink()
+    user = namespace.USERS["postfix"]
+    wrapper = f'exec unshare --user --map-user={user} --map-group={user} {PROGRAMS}/smtpd "$@"'
+    (folder / "smtpd").write_text(f"#!/bin/sh\n{wrapper}\n", encoding="utf-8")
+    (folder / "smtpd").chmod(0o755)
+    return folder
+
+
 class Postfix:
     """One instance. What arrives for its domains goes by LMTP to `mailboxes` (address, port).
 
@@ -61,6 +80,7 @@ class Postfix:
             compatibility_level = 3.6
             queue_directory = {folder}/spool
             data_directory = {folder}/data
+            daemon_directory = {programs(folder / "sbin")}
             maillog_file = {self.maillog}
             maillog_file_prefixes = {folder}
             myhostname = {name}
