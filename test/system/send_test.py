@@ -22,8 +22,12 @@ def attempt(edge, identity: str) -> dict:
 
 
 def evidence(edge, identity: str) -> str:
-    """Everything the trace says about a message."""
-    return edge.cli("trace", identity)
+    """Everything the trace says about a message; the journal is written a moment behind the mail."""
+    def known():
+        done = edge.try_cli("trace", identity)
+        return done.stdout if done.returncode == 0 and "attempt" in done.stdout else None
+
+    return process.wait_for(known, 5, f"the journal knows {identity}")
 
 
 @pytest.mark.parametrize("domain, host, level", [
