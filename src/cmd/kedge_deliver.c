@@ -3,10 +3,11 @@
 #include "cmd/daemon.h"
 #include "ctl/ctl.h"
 #include "deliver/deliver.h"
+#include "dns/cache.h"
 #include "queue/control.h"
 
 /* Attempts in flight have this long to end. */
-enum { DRAIN_MS = 30000, PROOF_MS = 15000 };
+enum { DRAIN_MS = 30000, PROOF_MS = 15000, ANSWERS_KEPT = 16384 };
 
 struct deliver_main {
     struct daemon daemon;
@@ -17,6 +18,7 @@ struct deliver_main {
     struct queue_writer *bounces;
     struct journal *journal;
     struct resolver *resolver;
+    struct dns_cache *answers; /* of the resolver */
     struct tls_client *tls;
     struct deliver *deliver;
     struct ctl_server *ctl;
@@ -53,6 +55,8 @@ static void open_resolver(struct deliver_main *m)
     if (resolver_address_check(&conf.address, c->resolver_trusted, &m->why) != OK)
         die(EXIT_CONFIG, "resolver = %s: %s", c->resolver, buf_cstr(&m->why));
     m->resolver = resolver_new(&conf);
+    struct dns_source source = resolver_source(m->resolver);
+    m->answers = dns_cache_new(&source, ANSWERS_KEPT);
     if (tls_client_new(&(struct tls_client_conf){.ca_file = c->ca_file}, &m->tls, &m->why) != OK)
         die(EXIT_CONFIG, "ca_file = %s: %s", c->ca_file, buf_cstr(&m->why));
 }
@@ -60,8 +64,11 @@ static void open_resolver(struct deliver_main *m)
 static enum err prove(void *ctx, const struct conf *c, struct buf *why)
 {
     struct deliver_main *m = ctx;
-    return resolver_prove(m->resolver, str_of(c->resolver_proof_secure), str_of(c->resolver_proof_bogus),
-                          deadline_in(PROOF_MS), why);
+    enum err e = resolver_prove(m->resolver, str_of(c->resolver_proof_secure),
+                                str_of(c->resolver_proof_bogus), deadline_in(PROOF_MS), why);
+    if (e)
+        dns_cache_clear(m->answers); /* what it said a moment ago is not to be believed either */
+    return e;
 }
 
 static enum err verb_status(void *ctx, const struct ctl_peer *peer, json_t *args, struct ctl_reply *reply,
@@ -91,6 +98,7 @@ static void record_discard(void *ctx, const struct queue_message *message, struc
 static void wake_destinations(void *ctx)
 {
     const struct deliver_main *m = ctx;
+    dns_cache_clear(m->answers);
     deliver_wake(m->deliver);
 }
 
@@ -117,7 +125,7 @@ static void serve(struct deliver_main *m)
                                   .queue = m->queue,
                                   .bounces = m->bounces,
                                   .journal = m->journal,
-                                  .source = resolver_source(m->resolver),
+                                  .source = dns_cache_source(m->answers),
                                   .tls = m->tls,
                                   .prove = prove,
                                   .prove_ctx = m};
@@ -149,6 +157,7 @@ int main(int argc, char **argv)
     ctl_server_stop(m.ctl);
     deliver_stop(m.deliver, DRAIN_MS);
     tls_client_free(m.tls);
+    dns_cache_free(m.answers);
     resolver_free(m.resolver);
     journal_close(m.journal);
     queue_writer_close(m.bounces);
