@@ -1,6 +1,6 @@
 #include "deliver/deliver_priv.h"
 
-enum { WAITING_MOST = 200, READY_MOST = 2000, KEEPER_TURN = 500 };
+enum { WAITING_MOST = 2000, READY_MOST = 2000, KEEPER_TURN = 500 };
 
 static void thread_ended(struct deliver *d)
 {
