@@ -225,10 +225,10 @@ void dane_judge_chain(STACK_OF(X509) * chain, const struct tlsa_set *usable, con
 enum err dane_prepare(SSL *ssl, const struct dane_identity *who, struct buf *why)
 {
     char name[256];
+    (void)cstr(who->base, name);
     SSL_set_verify(ssl, SSL_VERIFY_NONE, NULL);
     SSL_set_security_level(ssl, 1);
-    if (!SSL_set_min_proto_version(ssl, TLS1_2_VERSION) ||
-        !SSL_set_tlsext_host_name(ssl, cstr(who->base, name))) {
+    if (!SSL_set_min_proto_version(ssl, TLS1_2_VERSION) || !SSL_set_tlsext_host_name(ssl, name)) {
         buf_set(why, "OpenSSL takes no server name %.*s", STR_ARG(who->base));
         ERR_clear_error();
         return ERR_TLS;
