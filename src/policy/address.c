@@ -82,7 +82,8 @@ bool policy_host_is_self(const struct policy_self *self, const struct policy_hos
     if (!self)
         return false;
     for (size_t i = 0; i < self->name_count; i++)
-        if (str_equal(self->names[i], h->name))
+        if (str_equal(self->names[i], h->name) ||
+            (h->a.asked && str_equal(self->names[i], h->a.answer.expanded)))
             return true;
     for (size_t i = 0; i < h->naddr; i++)
         if (address_is_self(self, &h->addr[i]))

@@ -99,8 +99,10 @@ static void find_by_mx(struct policy_plan *p, deadline until)
     }
     p->expanded = mx->expanded;
     if (mx->status != DNS_DATA || mx->n == 0) {
+        /* By its own name, not by that at the end of its aliases: an alias that is not signed must not lend
+         * the domain the security of whatever it leads to. Section 2.2.2 of RFC 7672 expands it. */
         p->via = POLICY_VIA_IMPLICIT;
-        add_host(p, mx->expanded, 0, p->in->port);
+        add_host(p, p->in->domain, 0, p->in->port);
         return;
     }
     if (is_null_mx(mx)) {

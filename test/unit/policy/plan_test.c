@@ -62,9 +62,18 @@ static const struct row rows[] = {
      "d.example MX insecure-nodata\nd.example A insecure 192.0.2.1\nd.example AAAA insecure-nodata\n",
      "defer dane-required/address-insecure", MODE_MANDATORY},
     {"implicit MX of an aliased domain",
-     "d.example MX secure-nodata >e.example\ne.example A secure 192.0.2.1\ne.example AAAA secure-nodata\n"
-     "_25._tcp.e.example TLSA secure 2 1 1 d32\n",
-     "go e.example=dane/tlsa base=e.example names=e.example,d.example tlsa=1/1"},
+     "d.example MX secure-nodata >e.example\nd.example A secure >e.example 192.0.2.1\n"
+     "d.example AAAA secure-nodata >e.example\n_25._tcp.e.example TLSA secure 2 1 1 d32\n",
+     "go d.example=dane/tlsa base=e.example names=e.example,d.example tlsa=1/1", MODE_MANDATORY},
+    {"implicit MX behind a forged alias: what is signed at its end proves nothing about the domain",
+     "d.example MX insecure-nodata >evil.example\nd.example A insecure >evil.example 192.0.2.66\n"
+     "d.example AAAA insecure-nodata >evil.example\nd.example CNAME insecure evil.example\n",
+     "defer dane-required/alias-insecure", MODE_MANDATORY},
+    {"implicit MX, signed alias into an unsigned zone: the original name only",
+     "d.example MX insecure-nodata >cloud.example\nd.example A insecure >cloud.example 192.0.2.1\n"
+     "d.example AAAA insecure-nodata >cloud.example\nd.example CNAME secure cloud.example\n"
+     "_25._tcp.d.example TLSA secure 3 1 1 d32\n",
+     "go d.example=dane/tlsa base=d.example names=d.example tlsa=1/1"},
     {"aliased domain with MX: all three names", "d.example MX secure >e.example 10 mx.example\n" V4 TLSA,
      "go mx.example=dane/tlsa base=mx.example names=mx.example,d.example,e.example tlsa=1/1"},
     {"null MX", "d.example MX secure 0 .\n", "bounce null-mx"},
@@ -307,6 +316,10 @@ static const struct self_row self_rows[] = {
      DANE_PLAN},
     {"by address",
      "d.example MX secure 10 mx.example\nmx.example A secure 192.0.2.50\nmx.example AAAA secure-nodata\n",
+     "bounce mail-loop"},
+    {"implicit MX is an alias of us",
+     "d.example MX secure-nodata >us.example\nd.example A secure >us.example 192.0.2.99\n"
+     "d.example AAAA secure-nodata >us.example\n",
      "bounce mail-loop"},
     {"implicit MX is us",
      "d.example MX secure-nodata\nd.example A secure 192.0.2.50\nd.example AAAA secure-nodata\n",
