@@ -5,7 +5,7 @@ enum { WAITING_MOST = 2000, READY_MOST = 2000, KEEPER_TURN = 500 };
 static void thread_ended(struct deliver *d)
 {
     pthread_mutex_lock(&d->mutex);
-    d->threads--;
+    d->others--;
     pthread_cond_broadcast(&d->change);
     pthread_mutex_unlock(&d->mutex);
 }
@@ -32,6 +32,10 @@ static void dispatch(void *deliver)
         else if (e != ERR_TIMEOUT)
             break; /* ERR_CLOSED: we stop */
     }
+    pthread_mutex_lock(&d->mutex);
+    d->dispatching = false; /* workers may go when nothing is ready any more */
+    pthread_cond_broadcast(&d->work);
+    pthread_mutex_unlock(&d->mutex);
     thread_ended(d);
 }
 
@@ -83,18 +87,22 @@ static void release(struct deliver *d)
     gates_release(&d->gates);
     live_release(&d->live);
     settings_free(atomic_load(&d->settings));
+    free(d->thread);
     pthread_cond_destroy(&d->work);
     pthread_cond_destroy(&d->change);
     pthread_mutex_destroy(&d->mutex);
     free(d);
 }
 
-static enum err start_counted(struct deliver *d, void (*run)(void *), unsigned *count, struct buf *why)
+static enum err start_threads(struct deliver *d, struct buf *why)
 {
     pthread_mutex_lock(&d->mutex);
-    enum err e = thread_start(run, d, why);
+    enum err e = deliver_thread(d, worker_loop, &d->workers, why);
     if (e == OK)
-        ++*count;
+        e = deliver_thread(d, keep, &d->others, why);
+    if (e == OK)
+        e = deliver_thread(d, dispatch, &d->others, why);
+    d->dispatching = e == OK;
     pthread_mutex_unlock(&d->mutex);
     return e;
 }
@@ -104,8 +112,7 @@ struct deliver *deliver_start(const struct deliver_parts *parts, struct buf *why
     struct deliver *d = must_alloc(calloc(1, sizeof *d));
     init(d, parts);
     guard_prove(d);
-    if (start_counted(d, worker_loop, &d->workers, why) == OK &&
-        start_counted(d, keep, &d->threads, why) == OK && start_counted(d, dispatch, &d->threads, why) == OK)
+    if (start_threads(d, why) == OK)
         return d;
     deliver_stop(d, 0);
     return NULL;
@@ -121,9 +128,9 @@ void deliver_reload(struct deliver *d, const struct conf *conf)
 
 static bool wait_for_threads(struct deliver *d, deadline until)
 {
-    while ((d->workers || d->threads) && !deadline_is_over(until))
+    while ((d->workers || d->others) && !deadline_is_over(until))
         (void)thread_cond_wait(&d->change, &d->mutex, until);
-    return !d->workers && !d->threads;
+    return !d->workers && !d->others;
 }
 
 void deliver_stop(struct deliver *d, int64_t grace_ms)
@@ -145,6 +152,8 @@ void deliver_stop(struct deliver *d, int64_t grace_ms)
         (void)wait_for_threads(d, DEADLINE_NEVER);
     }
     pthread_mutex_unlock(&d->mutex);
+    for (size_t i = 0; i < d->thread_count; i++) /* also what libraries do when a thread ends must be over */
+        (void)pthread_join(d->thread[i], NULL);
     release(d);
 }
 

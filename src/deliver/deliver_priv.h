@@ -22,7 +22,10 @@ struct deliver {
     struct job *ready, **ready_last;
     size_t ready_count;
     unsigned workers, idle_workers;
-    unsigned threads; /* dispatcher, keeper */
+    unsigned others; /* dispatcher, keeper */
+    bool dispatching;
+    pthread_t *thread; /* all that were started, to be joined */
+    size_t thread_count;
     bool stopping;
     struct fault fault;
 
@@ -46,6 +49,9 @@ void worker_ready(struct deliver *d, struct job *job);
 /* Waiters that a gate has let in. */
 void worker_ready_all(struct deliver *d, struct gate_waiter *list);
 void worker_loop(void *deliver);
+/* Starts a thread that deliver_stop joins and counts it. Mutex held. */
+enum err deliver_thread(struct deliver *d, void (*run)(void *deliver), unsigned *count,
+                        struct buf *why) MUST_CHECK;
 bool deliver_is_stopping(struct deliver *d);
 
 /* guard.c */

@@ -9,15 +9,23 @@ bool deliver_is_stopping(struct deliver *d)
     return stopping;
 }
 
+enum err deliver_thread(struct deliver *d, void (*run)(void *deliver), unsigned *count, struct buf *why)
+{
+    d->thread = must_alloc(realloc(d->thread, (d->thread_count + 1) * sizeof *d->thread));
+    enum err e = thread_start_joinable(run, d, &d->thread[d->thread_count], why);
+    if (e != OK)
+        return e;
+    d->thread_count++;
+    ++*count;
+    return OK;
+}
+
 static void start_worker(struct deliver *d)
 {
     struct buf why = {0};
-    d->workers++;
-    if (thread_start(worker_loop, d, &why) != OK) {
-        d->workers--;
-        ENSURE(d->workers > 0); /* the first one was started at start-up, where failing is reported */
-        log_event(LOG_WARN, "worker-not-started", LOG_STR("why", buf_str(&why)));
-    }
+    if (deliver_thread(d, worker_loop, &d->workers, &why) != OK)
+        log_event(LOG_WARN, "worker-not-started", LOG_NUM("workers", d->workers),
+                  LOG_STR("why", buf_str(&why)));
     buf_release(&why);
 }
 
@@ -49,7 +57,7 @@ void worker_ready_all(struct deliver *d, struct gate_waiter *list)
 static struct job *take(struct deliver *d)
 {
     pthread_mutex_lock(&d->mutex);
-    while (!d->ready && !d->stopping) {
+    while (!d->ready && !(d->stopping && !d->dispatching)) {
         d->idle_workers++;
         (void)thread_cond_wait(&d->work, &d->mutex, DEADLINE_NEVER);
         d->idle_workers--;
