@@ -203,7 +203,7 @@ class Internet:
         self.servers["root"].publish({".": self._signed(".", root)})
         self.resolver = Resolver(world.RESOLVER, port, self.folder, self._key(".").ds("."), port)
 
-    def publish(self, zones: list[world.Zone], tlsa):
+    def publish(self, zones, tlsa):
         """Adds or replaces zones below example.; tlsa(usage, selector, matching, label) fills the <...> in their text."""
         made = {}
         for zone in zones:

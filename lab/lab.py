@@ -1,5 +1,6 @@
 """The lab as a whole: Lab().up() and it is all there."""
 
+import dataclasses
 import signal
 import tempfile
 from pathlib import Path
@@ -41,7 +42,7 @@ class Lab:
         for label, (names, issuer) in world.IDENTITIES.items():
             self.identity(label, names, issuer=self.identities.get(issuer), authority=not names)
         self.internet = Internet(self.folder, self.dns_port)
-        self.add_zones(*self._reachable(world.ZONES))
+        self.add_zones(*world.ZONES)
         self.mailboxes = Sink(world.MAILBOXES, self.lmtp_port, "mailboxes.example", lmtp=True)
         self.provider_mailboxes = Sink(world.PROVIDER_MAILBOXES, self.lmtp_port, "mailboxes.provider.example", lmtp=True)
         for host in world.HOSTS:
@@ -78,7 +79,7 @@ class Lab:
 
     def add_zones(self, *zones: world.Zone):
         """Adds or replaces zones below example.; the resolver forgets what it knew of them."""
-        self.internet.publish(list(zones), self.tlsa)
+        self.internet.publish(zones if namespace.inside() else [self._on_high_ports(zone) for zone in zones], self.tlsa)
 
     def add_zone(self, name: str, text: str, **options):
         """Adds or replaces one zone; options as in world.Zone."""
@@ -134,11 +135,15 @@ class Lab:
         if not namespace.inside():
             self.temporary.cleanup()
 
-    def _reachable(self, zones):
-        """Outside the namespace there is no IPv6 address but ::1."""
-        if namespace.inside():
-            return zones
-        return [
-            world.Zone(**{**vars(zone), "text": "\n".join(t for t in zone.text.splitlines() if " fd00:" not in t)})
-            for zone in zones
-        ]
+    def _on_high_ports(self, zone: world.Zone) -> world.Zone:
+        """Outside the namespace TLSA records are for another port, and there is no IPv6 address but ::1."""
+        text = "\n".join(line for line in zone.text.splitlines() if " fd00:" not in line)
+        return dataclasses.replace(
+            zone,
+            text=self._port_in(text),
+            spoil=tuple(dataclasses.replace(s, name=self._port_in(s.name)) for s in zone.spoil),
+            forge=tuple(dataclasses.replace(f, name=self._port_in(f.name)) for f in zone.forge),
+        )
+
+    def _port_in(self, text: str) -> str:
+        return text.replace("_25._tcp", f"_{self.smtp_port}._tcp")
