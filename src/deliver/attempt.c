@@ -50,7 +50,7 @@ static bool is_dns_trouble(enum reason r)
 static void make_plan(struct deliver *d, struct job *job)
 {
     deadline until = deadline_in(job->settings->conf->resolver_timeout);
-    policy_begin(&job->plan, &job->arena, &job->input, &d->parts.source, until);
+    policy_begin(&job->plan, &job->arena, &job->input, &d->source, until);
     if (job->plan.verdict == PLAN_GO && job->plan.nhost > 0)
         policy_resolve(&job->plan, 0, until);
     guard_judge(d, &job->input, &job->plan);

@@ -45,7 +45,7 @@ void deliver_reload(struct deliver *d, const struct conf *conf);
 /* Claims nothing any more, lets attempts in flight end within grace_ms, then cuts their connections; what was
  * not attempted goes back to the queue. Frees. */
 void deliver_stop(struct deliver *d, int64_t grace_ms);
-/* Ends the rests of all destinations. */
+/* Ends the rests of all destinations; DNS is asked anew. */
 void deliver_wake(struct deliver *d);
 /* New reference: workers, gates, the resolver's proof. */
 json_t *deliver_status(struct deliver *d);

@@ -405,6 +405,20 @@ static void a_421_ends_the_connection(void **state)
     assert_int_equal(trouble_verdict(&sent.o[0]), VERDICT_NEXT_HOST);
 }
 
+/* The content went out with the commands, but the peer has said that it takes none of it. */
+static void a_421_to_rcpt_before_chunks_leads_to_the_next_host(void **state)
+{
+    struct scene *s = *state;
+    play(s, LEVEL_NONE,
+         SCRIPT(CHUNKED, "<MAIL", "<RCPT", "<RCPT", "<BDAT", "250 ok\n250 ok\n421 4.3.2 closing", "!"), NULL);
+    struct sent sent = send_to(s, 2);
+    assert_false(sent.fit);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(sent.o[i].reply.code, 421);
+        assert_int_equal(trouble_verdict(&sent.o[i]), VERDICT_NEXT_HOST);
+    }
+}
+
 static void replies_that_are_none(void **state)
 {
     struct scene *s = *state;
@@ -576,6 +590,7 @@ int main(void)
         T(lost_behind_bdat_is_deferred),
         T(lost_before_mail_leads_to_the_next_host),
         T(a_421_ends_the_connection),
+        T(a_421_to_rcpt_before_chunks_leads_to_the_next_host),
         T(replies_that_are_none),
         T(a_2xx_to_data_is_no_delivery),
         T(lmtp_answers_for_each),
