@@ -87,7 +87,10 @@ static void print_message(struct job *j, const json_t *m, bool explained)
            member(j, m, "received"), (long long)number(m, "octets"), member(j, m, "sender"));
     if (*member(j, m, "tenant"))
         printf("    tenant %s\n", member(j, m, "tenant"));
-    json_array_foreach(json_object_get(m, "recipients"), i, r) print_recipient(j, r, explained);
+    json_array_foreach(json_object_get(m, "recipients"), i, r)
+    {
+        print_recipient(j, r, explained);
+    }
     if (strcmp(member(j, m, "state"), "held") == 0)
         printf("    held: kedge queue release %s\n", member(j, m, "id"));
     else if (*member(j, m, "next"))

@@ -4,7 +4,7 @@
 
 #include "mail/address.h"
 
-enum { DRAIN_STEP_MS = 1000, DRAIN_SECONDS = 3600 };
+enum { DRAIN_STEP_MS = 500, DRAIN_SECONDS = 3600 };
 
 struct request {
     const struct queue_control *control;

@@ -24,8 +24,7 @@ struct queue_control {
     X(hold, false)  /* id */                                                                                 \
     X(release, false) /* id */                                                                               \
     X(remove, false)  /* id */                                                                               \
-    X(drain,                                                                                                 \
-      false) /* seconds: retries all until the queue is empty; a progress line a second with {"left"} */
+    X(drain, false)   /* seconds: retries all until the queue is empty; progress lines with {"left"} */
 
 /* Answers a request. line is called with each progress line and steals the reference; so *result is the
  * caller's. by: who asks. */

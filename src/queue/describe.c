@@ -4,7 +4,9 @@
 /* Text of others may be no UTF-8: Jansson takes it only cleaned. */
 static json_t *text(struct str s)
 {
-    json_t *t = json_stringn(s.p ? s.p : "", s.n);
+    if (!s.p)
+        return json_string("");
+    json_t *t = json_stringn(s.p, s.n);
     if (t)
         return t;
     struct buf clean = {0};

@@ -72,4 +72,7 @@ class Sink:
             if self._random.random() < self.later:
                 return b"451 4.3.0 later\r\n"
             self.taken.setdefault(number, []).append(time.monotonic())
+            slow = self._random.random() < 0.2
+        if slow:  # taken, but the sender does not know yet: the moment at which a kill may double it
+            time.sleep(0.03)
         return b"250 2.0.0 taken\r\n"
