@@ -48,10 +48,22 @@ static int teardown(void **state)
     return result;
 }
 
+/* The peer plays on behind the end of a test's own block. */
+static const char *const *keep(struct scene *s, const char *const *script)
+{
+    size_t n = 0;
+    while (script && script[n])
+        n++;
+    const char **copy = ARENA_ARRAY(&s->arena, const char *, n + 1);
+    for (size_t i = 0; i < n; i++)
+        copy[i] = script[i];
+    return script ? copy : NULL;
+}
+
 static void play(struct scene *s, enum level level, const char *const *first, const char *const *second)
 {
-    s->peer.script[0] = first;
-    s->peer.script[1] = second;
+    s->peer.script[0] = keep(s, first);
+    s->peer.script[1] = keep(s, second);
     peer_start(&s->peer);
     s->host.level = level;
     s->target.host = &s->host;
