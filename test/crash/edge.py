@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -27,17 +28,33 @@ def free_port() -> int:
         return s.getsockname()[1]
 
 
+class Refuser:
+    """A resolver that answers nothing, at once: mailbox hosts need none, and deliver need not wait for it."""
+
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((ADDRESS, 0))
+        self.port = self.socket.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            question, client = self.socket.recvfrom(4096)
+            self.socket.sendto(question[:2] + b"\x81\x85" + question[4:], client)
+
+
 class Edge:
     def __init__(self, build: Path, folder: Path, sink_address: str, sink_port: int):
         self.programs, self.bench, self.folder = build / "src/cmd", build / "bench", folder
         self.port = free_port()
+        self.resolver = Refuser()
         self.config = folder / "kedge.conf"
         self.config.write_text(f"""
 hostname = edge.example
 listen = {ADDRESS}:{self.port}
 data_directory = {folder}/data
 user = {getpass.getuser()}
-resolver = 127.0.91.2:5
+resolver = {ADDRESS}:{self.resolver.port}
 segment_size = 1MiB
 segment_age = 1s
 retry_schedule = 1s
@@ -73,6 +90,13 @@ max_sessions_per_address = 1000
                 env={**os.environ, **self.environment} if name == "smtpd" else None)
         if name == "smtpd":
             wait_for(self._greets, 15, f"smtpd greets\n{self.log('smtpd')}")
+
+        if name == "deliver":
+            wait_for(self._controls, 15, f"deliver answers\n{self.log('deliver')}")
+
+    def _controls(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as s:
+            return s.connect_ex(str(self.folder / "data/run/deliver.sock")) == 0
 
     def _greets(self) -> bool:
         try:
