@@ -192,6 +192,9 @@ class Dialog:
         self.say("250 2.1.0 ok")
 
     def _rcpt(self, line):
+        if self.sender is None:
+            self.say("503 5.5.1 no sender")
+            return
         path, _, parameters = line[len("RCPT TO:"):].partition(">")
         self.recipients.append(path.strip().lstrip("<"))
         self.parameters += parameters
@@ -211,6 +214,9 @@ class Dialog:
     def _bdat(self, line):
         words = line.upper().split()
         self.content += self.stream.read(int(words[1]))
+        if not self.recipients:
+            self.say("503 5.5.1 no recipients")
+            return True
         if words[-1] == "LAST":
             return self._finish("BDAT")
         self.say("250 2.0.0 more")

@@ -10,15 +10,13 @@ from lab.world import Zone
 SENDER = "sender@ours.example"
 
 
-def attempt(edge, identity: str) -> dict:
-    """The queue's entry once the first attempt is over; {} when the message has left the queue."""
-    def over():
-        found = [entry for entry in edge.queue() if entry["id"] == identity]
-        if not found:
-            return {"id": identity}
-        return found[0] if edge.json("queue", "show", identity)["attempts"] else None
+def attempt(edge, identity: str) -> str:
+    """What the queue says of a message once its first attempt is over and it waits for another."""
+    def why():
+        said = edge.try_cli("queue", "why", identity).stdout
+        return said if "1 attempts" in said else None
 
-    return process.wait_for(over, 25, f"{identity} was tried")
+    return process.wait_for(why, 25, f"{identity} was tried and waits")
 
 
 def evidence(edge, identity: str) -> str:
@@ -86,9 +84,7 @@ def test_the_matched_record_is_recorded(lab, edge):
 ])
 def test_attacked_or_broken_is_deferred_and_nothing_leaks(lab, edge, domain, reason, code):
     identity = edge.submit(SENDER, f"secret@{domain}", subject="secret")
-    entry = attempt(edge, identity)
-    assert entry["id"] in [e["id"] for e in edge.queue()], "it left the queue"
-    why = edge.cli("queue", "why", identity)
+    why = attempt(edge, identity)
     assert reason in why and code in why, why
     assert not any(attacker.learned() for attacker in lab.attackers.values())
     for name, sink in lab.sinks.items():
@@ -112,8 +108,7 @@ def test_mandatory_defers_what_has_no_dane(lab, edge, domain):
     try:
         time.sleep(1)
         identity = edge.submit(SENDER, f"b@{domain}")
-        attempt(edge, identity)
-        why = edge.cli("queue", "why", identity)
+        why = attempt(edge, identity)
         assert "dane-required" in why and "4.7.326" in why, why
         assert not any(s.sessions for name, s in lab.sinks.items() if name.endswith(domain))
     finally:
@@ -193,3 +188,52 @@ def test_one_address_two_policies_never_share_a_connection(lab, edge):
     assert len([s for s in sink.sessions if s.messages]) >= 2
     assert {s.sni for s in sink.sessions} == {"mx.strict.example", "mx.lax.example"}
     edge.wait_empty()
+
+
+def break_tls(sink):
+    """STARTTLS is offered, and what follows it is no TLS."""
+    sink.replies["STARTTLS"] = "220 go ahead"
+
+
+def after_the_first_attempt(edge, identity):
+    """The attempt is over and its outcome is in the queue."""
+    edge.wait_log("deliver", f"event=attempt queue_id={identity}")
+    process.wait_for(lambda: edge.json("queue", "show", identity)["attempts"], 10, "the outcome of the first attempt")
+
+
+@pytest.fixture
+def impatient(edge):
+    """An edge that goes on in clear text at the next attempt, where clear text will do."""
+    edge.configure(clear_text_wait="0s", connection_idle="20s")
+    edge.reload()
+    edge.wait_log("deliver", "event=reloaded")
+    yield edge
+    edge.configure(clear_text_wait="5min", connection_idle="2s")
+    edge.reload()
+
+
+def test_a_failed_handshake_is_remembered_when_the_next_host_is_dead(lab, impatient):
+    """Else the mail would never go in clear text to the host that lives, and bounce."""
+    lab.add_zone("halfdead.example", "@ MX 10 mx.plain\n@ MX 20 dead\nmx.plain A 127.0.25.12\ndead A 127.0.66.99",
+                 signed=False)
+    sink = lab.sinks["mx.plain.example"]
+    break_tls(sink)
+    identity = impatient.submit(SENDER, "b@halfdead.example")
+    after_the_first_attempt(impatient, identity)
+    assert "handshake-failed" in impatient.cli("queue", "why", identity)
+    impatient.cli("queue", "retry", identity)
+    assert not sink.to("b@halfdead.example")[0].secure
+    impatient.wait_empty()
+
+
+def test_clear_text_after_a_failed_handshake_is_for_one_message_only(lab, impatient):
+    sink = lab.sinks["mx.plain.example"]
+    break_tls(sink)
+    identity = impatient.submit(SENDER, "first@plain.example")
+    after_the_first_attempt(impatient, identity)
+    impatient.cli("queue", "retry", identity)
+    sink.to("first@plain.example")
+    sink.replies.clear()
+    impatient.submit(SENDER, "second@plain.example")
+    assert sink.to("second@plain.example")[0].secure, "it rode on a connection that another message was allowed"
+    impatient.wait_empty()
