@@ -288,11 +288,11 @@ static void send_data(struct dialog *d, bool data_said)
 }
 
 /* Accepted recipients after BDAT. When the connection was lost behind MAIL, all of the content may have
- * arrived. */
+ * arrived; a peer that said 421 has told what it took. */
 static void settle_chunks(struct dialog *d)
 {
     drain(d);
-    if (d->broken && !d->storage_failed && d->mail.blame == BLAME_NOBODY) {
+    if (d->broken && !d->storage_failed && !d->lost.reply.code && d->mail.blame == BLAME_NOBODY) {
         d->lost = trouble_of_silence(STAGE_CONTENT, stream_error(&d->c->stream), d->lost.text);
         for (size_t i = 0; i < d->m->count; i++)
             if (d->results[i].blame == BLAME_HOST)
