@@ -5,17 +5,23 @@
 
 enum { TRIED_MAX = 8 };
 
+/* The recipient's outcome so far. What fails after a handshake that clear text may replace later does not
+ * make that forgotten: else a dead second host would keep the mail from the first one until it bounces. */
+static void note(struct job_rcpt *r, const struct outcome *o, struct str host, struct str evidence)
+{
+    r->decided = trouble_verdict(o) != VERDICT_NEXT_HOST;
+    if (r->needs_clear_text && !r->decided)
+        return;
+    r->outcome = *o;
+    r->host = host;
+    r->evidence = evidence;
+}
+
 static void set_all(struct job *job, const struct outcome *o, struct str host, struct str evidence)
 {
-    for (size_t i = 0; i < job->count; i++) {
-        struct job_rcpt *r = &job->rcpt[i];
-        if (r->decided)
-            continue;
-        r->outcome = *o;
-        r->host = host;
-        r->evidence = evidence;
-        r->decided = trouble_verdict(o) != VERDICT_NEXT_HOST;
-    }
+    for (size_t i = 0; i < job->count; i++)
+        if (!job->rcpt[i].decided)
+            note(&job->rcpt[i], o, host, evidence);
 }
 
 static bool all_decided(const struct job *job)
@@ -159,9 +165,7 @@ static size_t pick(const struct visit *v, const bool *tried, size_t most, size_t
 static void take_outcome(struct visit *v, size_t i, const struct outcome *o)
 {
     struct job_rcpt *r = &v->job->rcpt[i];
-    r->outcome = *o;
-    r->host = v->host->name;
-    r->decided = trouble_verdict(o) != VERDICT_NEXT_HOST;
+    note(r, o, v->host->name, STR_NONE);
     r->dsn_passed = o->blame == BLAME_NOBODY && v->c->offered.bits & SMTP_EXT_DSN;
     v->delivered += o->blame == BLAME_NOBODY;
 }
@@ -206,7 +210,8 @@ static bool transact(struct visit *v, bool *tried, const size_t *picked, size_t 
                                     .ended_ms = clock_wall()};
     struct str evidence = record_attempt(v->d, &record);
     for (size_t i = 0; i < n; i++)
-        job->rcpt[picked[i]].evidence = evidence;
+        if (job->rcpt[picked[i]].decided || !job->rcpt[picked[i]].needs_clear_text)
+            job->rcpt[picked[i]].evidence = evidence;
     return fit;
 }
 
@@ -231,6 +236,8 @@ static void note_opening(struct visit *v)
                                     .ended_ms = clock_wall()};
     struct str evidence = record_attempt(v->d, &record);
     set_all(v->job, &v->opening, v->host->name, evidence);
+    for (size_t i = 0; i < v->job->count && v->host->level == LEVEL_NONE; i++)
+        v->job->rcpt[i].needs_clear_text |= v->opening.reason == REASON_HANDSHAKE_FAILED;
     v->last = v->opening;
     drop(v);
 }
@@ -265,15 +272,16 @@ static void send_all(struct visit *v)
     }
 }
 
-/* Keeps the connection for the next message when it may have one. */
+/* Keeps the connection for the next message when it may have one. Clear text after a failed handshake was
+ * allowed to this message only. */
 static struct connection *keep(struct visit *v)
 {
     const struct conf *conf = v->job->settings->conf;
     struct connection *c = v->c;
     if (!c)
         return NULL;
-    if (conf->connection_idle > 0 && c->messages < (unsigned)conf->connection_messages &&
-        !deliver_is_stopping(v->d)) {
+    if (conf->connection_idle > 0 && !c->handshake_failed &&
+        c->messages < (unsigned)conf->connection_messages && !deliver_is_stopping(v->d)) {
         c->idle_until = clock_mono() + conf->connection_idle;
         c->is_reused = true;
         return c;

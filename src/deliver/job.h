@@ -15,6 +15,7 @@ struct job_rcpt {
     struct outcome outcome; /* the last one; before any attempt BLAME_US */
     struct str host;        /* whose outcome it is; empty: nobody was reached */
     struct str evidence;    /* what the attempt rested on, a line for the DSN */
+    bool needs_clear_text;  /* TLS failed at a host of level none: outcome says so until it is decided */
     bool dsn_passed;        /* the peer speaks DSN: reporting success is its duty now */
 };
 
