@@ -167,7 +167,7 @@ static __attribute__((unused)) size_t spool_files(const char *folder, char *last
     DIR *dir = opendir(path);
     assert_non_null(dir);
     for (const struct dirent *e; (e = readdir(dir));)
-        if (e->d_name[0] != '.') {
+        if (e->d_name[0] != '.' && !strstr(e->d_name, ".tmp")) { /* complete ones only */
             n++;
             if (last)
                 assert_true(snprintf(last, size, "%s/%s", path, e->d_name) < (int)size);
