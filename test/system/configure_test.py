@@ -13,6 +13,7 @@ import pytest
 
 from lab import process, world
 from lab.kedge import Kedge, find
+from lab.world import Zone
 
 ADDRESS = "127.0.25.2"
 SENDER = "sender@ours.example"
@@ -53,6 +54,18 @@ def test_a_resolver_that_does_not_validate_stops_everything(lab, make):
     edge.restart("deliver")
     edge.try_cli("queue", "retry", identity)
     assert lab.sinks["mx.plain.example"].to("b@plain.example")
+
+
+def test_many_bogus_domains_at_once_are_our_resolvers_fault(lab, make):
+    domains = [f"bad{n}-bogus.example" for n in range(11)]
+    lab.add_zones(*(Zone(domain, "@ MX 10 mx4.provider.example.", ds="wrong") for domain in domains))
+    edge = make()
+    first = edge.submit(SENDER, f"b@{domains[0]}")
+    waits_for_reason(edge, first, "dnssec-bogus-mx")
+    for domain in domains[1:]:
+        last = edge.submit(SENDER, f"b@{domain}")
+        process.wait_for(lambda: "1 attempts" in edge.try_cli("queue", "why", last).stdout, 15, "a first attempt")
+    waits_for_reason(edge, last, "resolver-fault")
 
 
 def test_a_message_that_security_holds_up_is_announced_and_returned(lab, make):

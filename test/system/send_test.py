@@ -98,7 +98,10 @@ def test_an_attack_that_ends_lets_the_mail_through(lab, edge):
     attempt(edge, identity)
     lab.add_zone("besieged.example", f"@ MX 10 mx\nmx A {world.VICTIM}\n_25._tcp.mx TLSA <3 1 1 victim>")
     edge.cli("queue", "retry", identity)
-    assert lab.sinks["mx.victim.example"].to("b@besieged.example")[0].secure
+    try:
+        assert lab.sinks["mx.victim.example"].to("b@besieged.example")[0].secure
+    except TimeoutError:
+        pytest.fail(edge.try_cli("queue", "why", identity).stdout + edge.log("deliver").split(identity)[-1])
     edge.wait_empty()
 
 
