@@ -13,10 +13,13 @@ struct job {
 struct crew {
     pthread_mutex_t lock; /* of all that follows */
     pthread_cond_t work;  /* there is a job, or no more will come */
-    pthread_cond_t ended; /* a thread has ended */
+    pthread_cond_t ended; /* a thread ends */
     struct job *first, **last;
     size_t threads;
     size_t waiting; /* threads that wait and have no job in the list yet */
+    /* Who ends joins who ended before: joining the last one is joining all of them. */
+    pthread_t latest;
+    bool has_latest;
     int64_t linger_ms;
     bool closing;
 };
@@ -38,6 +41,21 @@ struct crew *crew_new(int64_t linger_ms)
     return c;
 }
 
+/* This thread will end. */
+static void leave_locked(struct crew *c)
+{
+    pthread_t before = c->latest;
+    bool has_before = c->has_latest;
+    c->latest = pthread_self();
+    c->has_latest = true;
+    c->waiting--;
+    c->threads--;
+    (void)pthread_cond_signal(&c->ended);
+    (void)pthread_mutex_unlock(&c->lock);
+    if (has_before)
+        ENSURE(pthread_join(before, NULL) == 0);
+}
+
 /* False when it is time to end. */
 static bool next_job(struct crew *c, struct job *out)
 {
@@ -54,12 +72,10 @@ static bool next_job(struct crew *c, struct job *out)
             c->last = &c->first;
         *out = *j;
         free(j);
+        (void)pthread_mutex_unlock(&c->lock);
     } else {
-        c->waiting--;
-        c->threads--;
-        (void)pthread_cond_signal(&c->ended);
+        leave_locked(c);
     }
-    (void)pthread_mutex_unlock(&c->lock);
     return j != NULL;
 }
 
@@ -98,7 +114,8 @@ enum err crew_start(struct crew *c, void (*run)(void *arg), void *arg, struct bu
         return OK;
     struct hire *h = must_alloc(malloc(sizeof *h));
     *h = (struct hire){c, {.run = run, .arg = arg}};
-    enum err e = thread_start(work, h, why);
+    pthread_t ignored;
+    enum err e = thread_start_joinable(work, h, &ignored, why);
     if (e) {
         free(h);
         (void)pthread_mutex_lock(&c->lock);
@@ -118,6 +135,8 @@ void crew_free(struct crew *c)
     while (c->threads)
         (void)pthread_cond_wait(&c->ended, &c->lock);
     (void)pthread_mutex_unlock(&c->lock);
+    if (c->has_latest)
+        ENSURE(pthread_join(c->latest, NULL) == 0);
     (void)pthread_mutex_destroy(&c->lock);
     (void)pthread_cond_destroy(&c->work);
     (void)pthread_cond_destroy(&c->ended);

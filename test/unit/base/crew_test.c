@@ -105,13 +105,46 @@ static void the_end_waits_for_jobs(void **state)
     crew_free(NULL);
 }
 
+/* What libraries do when a thread ends, slowly. */
+static atomic_int cleaned;
+static pthread_key_t key;
+
+static void clean(void *value)
+{
+    (void)value;
+    (void)usleep(2000);
+    atomic_fetch_add(&cleaned, 1);
+}
+
+static void meet_and_clean(void *arg)
+{
+    assert_int_equal(pthread_setspecific(key, arg), 0);
+    meet(arg);
+}
+
+/* A thread that is still ending while the process exits reaches into libraries that have been shut down. */
+static void no_thread_is_left(void **state)
+{
+    (void)state;
+    pthread_barrier_t all;
+    struct crew *c = crew_new(60000);
+    assert_int_equal(pthread_key_create(&key, clean), 0);
+    assert_int_equal(pthread_barrier_init(&all, NULL, MANY + 1), 0);
+    for (int i = 0; i < MANY; i++)
+        assert_int_equal(crew_start(c, meet_and_clean, &all, NULL), OK);
+    (void)pthread_barrier_wait(&all);
+    crew_free(c);
+    assert_int_equal(atomic_load(&cleaned), MANY);
+    (void)pthread_barrier_destroy(&all);
+    (void)pthread_key_delete(key);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_thread_serves_again),
-        cmocka_unit_test(jobs_do_not_wait_for_each_other),
-        cmocka_unit_test(a_thread_without_work_ends),
-        cmocka_unit_test(the_end_waits_for_jobs),
+        cmocka_unit_test(a_thread_serves_again),      cmocka_unit_test(jobs_do_not_wait_for_each_other),
+        cmocka_unit_test(a_thread_without_work_ends), cmocka_unit_test(the_end_waits_for_jobs),
+        cmocka_unit_test(no_thread_is_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
