@@ -14,7 +14,7 @@ static const char HELP[] =
     "level of security, and how it ended.\n"
     "Exit code: 0 found, 1 the journal knows nothing of it, 2 wrong usage.\n";
 
-enum { DAY_MS = 86400000, WIDTH = 18 };
+enum { DAY_MS = 86400000, WIDTH = 20 };
 
 /* ---- values ---- */
 

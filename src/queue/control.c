@@ -1,6 +1,6 @@
 #include "queue/control.h"
 
-#include <unistd.h>
+#include <poll.h>
 
 #include "mail/address.h"
 
@@ -160,7 +160,7 @@ static enum err do_drain(struct request *r)
     for (queue_count(q, &c); c.messages > c.held && !deadline_is_over(end); queue_count(q, &c)) {
         r->line(r->line_ctx, json_pack("{s:I, s:I, s:I}", "left", (json_int_t)c.messages, "active",
                                        (json_int_t)c.claimed, "held", (json_int_t)c.held));
-        (void)usleep(DRAIN_STEP_MS * 1000);
+        (void)poll(NULL, 0, DRAIN_STEP_MS);
     }
     r->result = json_pack("{s:I, s:I}", "left", (json_int_t)c.messages, "held", (json_int_t)c.held);
     return OK;

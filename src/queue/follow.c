@@ -249,13 +249,33 @@ static void read_segment(struct queue *q, struct segment *s, enum follow_how how
     }
 }
 
-void follow(struct queue *q, enum follow_how how)
+/* New segments, and which are finished. The marks are read before the folder: a segment that is finished by
+ * its mark has its final name in the folder. A producer that was not known yet has no mark then: once more.
+ */
+static bool look_at_folder(struct queue *q)
 {
+    const struct producer *known;
+    do {
+        known = q->producers;
+        (void)look_at_marks(q);
+        if (layout_list(q->layout.log, see_segment, q, NULL) != OK)
+            return false;
+    } while (q->producers != known);
+    return true;
+}
+
+bool follow(struct queue *q, enum follow_how how)
+{
+    bool moved = false;
     if (look_at_marks(q))
         how = FOLLOW_FOLDER;
-    if (how == FOLLOW_FOLDER && layout_list(q->layout.log, see_segment, q, NULL) != OK)
+    if (how == FOLLOW_FOLDER && !look_at_folder(q))
         how = FOLLOW_MARKS;
-    for (struct segment *s = q->segments; s; s = s->next)
+    for (struct segment *s = q->segments; s; s = s->next) {
+        uint64_t before = s->read_to;
         if (!s->finished)
             read_segment(q, s, how);
+        moved |= s->read_to != before;
+    }
+    return moved;
 }

@@ -238,7 +238,7 @@ bool outcome_is_mostly_dead(const struct outcome *o)
 void outcome_drop_oldest(struct outcome *o)
 {
     struct outcome_file *f = o->oldest;
-    ENSURE(f != o->current);
+    ENSURE(f && f != o->current);
     char name[FILE_NAME];
     name_of(f, name);
     (void)unlinkat(o->layout->outcome, name, 0);

@@ -36,14 +36,15 @@ static void run(void *arg)
     struct queue *q = arg;
     int64_t last = clock_mono();
     for (;;) {
-        wake_wait(&q->wake, TICK_MS);
+        bool woken = wake_wait(&q->wake, TICK_MS);
         (void)pthread_mutex_lock(&q->lock);
         bool closing = q->closing;
         (void)pthread_mutex_unlock(&q->lock);
         if (closing)
             return;
         bool tick = clock_mono() - last >= TICK_MS;
-        follow(q, tick ? FOLLOW_FOLDER : FOLLOW_MARKS);
+        if (!follow(q, tick ? FOLLOW_FOLDER : FOLLOW_MARKS) && woken)
+            (void)follow(q, FOLLOW_FOLDER); /* somebody who is not known yet */
         if (tick) {
             keep(q);
             last = clock_mono();
@@ -72,8 +73,7 @@ static enum err replay(struct queue *q, struct buf *why)
     enum err e = replay_before(q, &r, why);
     if (e != OK)
         return e;
-    follow(q, FOLLOW_FOLDER); /* finds the producers */
-    follow(q, FOLLOW_FOLDER); /* reads their logs */
+    (void)follow(q, FOLLOW_FOLDER);
     replay_after(q);
     if (!q->options.quiet)
         log_event(LOG_INFO, "queue-replayed", LOG_NUM("messages", q->counts.messages),

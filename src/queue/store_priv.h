@@ -141,8 +141,9 @@ void load_damaged(struct queue *q, struct item *i, const struct load_from *from,
 
 /* follow.c */
 enum follow_how { FOLLOW_MARKS, FOLLOW_FOLDER };
-/* Reads what is new. FOLDER: also looks for new segments and for producers that ended. */
-void follow(struct queue *q, enum follow_how how);
+/* Reads what is new; false when there was nothing. FOLDER: also looks for new segments and for producers that
+ * ended. */
+bool follow(struct queue *q, enum follow_how how);
 
 /* replay.c */
 struct replay {

@@ -37,13 +37,15 @@ enum err wake_open_receiver(struct wake *w, const struct layout *l, struct buf *
     return OK;
 }
 
-void wake_wait(const struct wake *w, int ms)
+bool wake_wait(const struct wake *w, int ms)
 {
     struct pollfd p = {.fd = w->fd, .events = POLLIN};
     char c;
-    if (poll(&p, 1, ms) > 0)
-        while (recv(w->fd, &c, 1, 0) >= 0)
-            continue;
+    if (poll(&p, 1, ms) <= 0)
+        return false;
+    while (recv(w->fd, &c, 1, 0) >= 0)
+        continue;
+    return true;
 }
 
 void wake_release(struct wake *w)

@@ -19,8 +19,8 @@ void wake_open_sender(struct wake *w, const struct layout *l);
 void wake_send(const struct wake *w);
 
 enum err wake_open_receiver(struct wake *w, const struct layout *l, struct buf *why) MUST_CHECK;
-/* Waits for a datagram, at most ms; takes all that are there. */
-void wake_wait(const struct wake *w, int ms);
+/* Waits for a datagram, at most ms; takes all that are there. False: there was none. */
+bool wake_wait(const struct wake *w, int ms);
 void wake_release(struct wake *w);
 
 #endif

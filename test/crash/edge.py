@@ -58,6 +58,7 @@ resolver = {ADDRESS}:{self.resolver.port}
 segment_size = 1MiB
 segment_age = 1s
 retry_schedule = 1s
+delivery_workers = 20
 disk_reserve = 1MiB
 max_sessions_per_address = 1000
 """, encoding="ascii")
