@@ -86,13 +86,15 @@ static json_t *json_record(const struct tlsa *record)
 
 /* --- make --- */
 
+enum { RECORDS_MAX = 64 };
+
 struct make {
     uint32_t usage, selector, mtype, port, ttl;
     bool has_ttl;
     struct str host, owner;
     struct arena arena;
     struct buf why;
-    struct tlsa record[64];
+    struct tlsa record[RECORDS_MAX];
     size_t n;
 };
 
@@ -123,7 +125,7 @@ static bool make_option(struct make *m, int c, const char *value)
 
 static enum err make_record(struct make *m, X509 *cert, EVP_PKEY *key)
 {
-    if (m->n == sizeof m->record / sizeof *m->record) {
+    if (m->n == RECORDS_MAX) {
         buf_set(&m->why, "too many certificates");
         return ERR_FULL;
     }

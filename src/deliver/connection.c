@@ -126,8 +126,9 @@ static struct outcome start_tls(struct connection *c, const struct connection_ta
 {
     bool optional = t->host->level == LEVEL_NONE;
     if (!(c->offered.bits & SMTP_EXT_STARTTLS)) {
-        return optional ? (struct outcome){0}
-                        : trouble_of_reason(BLAME_HOST, REASON_STARTTLS_NOT_OFFERED, STR_NONE);
+        if (optional)
+            return (struct outcome){0};
+        return trouble_of_reason(BLAME_HOST, REASON_STARTTLS_NOT_OFFERED, STR_NONE);
     }
     stream_add(&c->stream, STR("STARTTLS\r\n"));
     struct outcome o = connection_reply(c, STAGE_STARTTLS, a);

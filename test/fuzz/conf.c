@@ -1,4 +1,5 @@
-/* The configuration file: any bytes give a struct or a list of mistakes; what is accepted is written back and accepted again. */
+/* The configuration file: any bytes give a struct or a list of mistakes; what is accepted is written back and
+ * accepted again. */
 #include "base/die.h"
 #include "conf/conf.h"
 

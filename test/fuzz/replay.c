@@ -1,4 +1,5 @@
-/* Feeds every file of the folders named on the command line to a fuzz target: the corpus as a regression test. */
+/* Feeds every file of the folders named on the command line to a fuzz target: the corpus as a regression
+ * test. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
