@@ -56,7 +56,7 @@ def run(command: list[str]) -> int:
         raise packages.Missing("this machine allows no namespaces (unshare fails, also with --user)")
     environment = {
         **os.environ,
-        "KEDGE_LAB": "one-user" if options is AS_USER else "users",
+        "KEDGE_LAB": "users" if options is AS_ROOT and _has_users() else "one-user",
         "KEDGE_LAB_TREE": str(packages.tree()),
         "PYTHONPATH": ":".join([str(HOME), *filter(None, [os.environ.get("PYTHONPATH")])]),
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -70,6 +70,12 @@ def run(command: list[str]) -> int:
             return outer.wait()
         except KeyboardInterrupt:
             pass  # the terminal told the command too; it ends in its own way
+
+
+def _has_users() -> bool:
+    """Whether the lab's users exist for the kernel here: we may be root of a namespace that maps a single user."""
+    spans = [[int(word) for word in line.split()] for line in Path("/proc/self/uid_map").read_text().splitlines()]
+    return all(any(first <= i < first + count for first, _, count in spans) for i in GROUPS.values())
 
 
 def enter(command: list[str]) -> int:
