@@ -67,9 +67,12 @@ static void make_plan(struct deliver *d, struct job *job)
 static bool plan(struct deliver *d, struct job *job)
 {
     if (!guard_allows(d, &job->input)) {
-        size_t index = job->rcpt[0].index;
+        const struct queue_message *m = job->delivery->m;
+        const struct queue_recipient *before = &m->rcpt[job->rcpt[0].index];
+        /* once is enough, and once more for the warning of a delay */
         bool said =
-            str_equal(job->delivery->m->rcpt[index].reason, str_of(reason_name(REASON_RESOLVER_FAULT)));
+            str_equal(before->reason, str_of(reason_name(REASON_RESOLVER_FAULT))) &&
+            !schedule_warns(&job->settings->schedule, m->envelope->received_ms, m->warned_ms, clock_wall());
         if (!said) {
             struct outcome o = trouble_of_reason(BLAME_DOMAIN, REASON_RESOLVER_FAULT, STR_NONE);
             end_without_host(d, job, NULL, o);
