@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <openssl/crypto.h>
 
 #define DEFAULT_CONFIG "/etc/kedge/kedge.conf"
 enum { FILES_WANTED = 65536, ARENAS_LEAST = 2, ARENAS_MOST = 16 };
@@ -126,6 +127,8 @@ void daemon_start(struct daemon *d, const struct daemon_role *role, int argc, ch
     raise_file_limit();
     umask(0077);
     signal(SIGPIPE, SIG_IGN);
+    /* A thread that is still leaving while we exit must not find OpenSSL taken apart. */
+    (void)OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
     sigset_t set;
     served_signals(&set);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
