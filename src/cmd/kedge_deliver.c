@@ -17,7 +17,7 @@ struct deliver_main {
     struct queue *queue;
     struct queue_writer *bounces;
     struct journal *journal;
-    struct resolver *resolver;
+    struct resolver *resolver, *unchecked;
     struct dns_cache *answers; /* of the resolver */
     struct tls_client *tls;
     struct deliver *deliver;
@@ -55,6 +55,8 @@ static void open_resolver(struct deliver_main *m)
     if (resolver_address_check(&conf.address, c->resolver_trusted, &m->why) != OK)
         die(EXIT_CONFIG, "resolver = %s: %s", c->resolver, buf_cstr(&m->why));
     m->resolver = resolver_new(&conf);
+    conf.unchecked = true;
+    m->unchecked = resolver_new(&conf);
     struct dns_source source = resolver_source(m->resolver);
     m->answers = dns_cache_new(&source, ANSWERS_KEPT);
     if (tls_client_new(&(struct tls_client_conf){.ca_file = c->ca_file}, &m->tls, &m->why) != OK)
@@ -126,6 +128,7 @@ static void serve(struct deliver_main *m)
                                   .bounces = m->bounces,
                                   .journal = m->journal,
                                   .source = dns_cache_source(m->answers),
+                                  .unchecked = resolver_source(m->unchecked),
                                   .tls = m->tls,
                                   .prove = prove,
                                   .prove_ctx = m};
@@ -159,6 +162,7 @@ int main(int argc, char **argv)
     tls_client_free(m.tls);
     dns_cache_free(m.answers);
     resolver_free(m.resolver);
+    resolver_free(m.unchecked);
     journal_close(m.journal);
     queue_writer_close(m.bounces);
     queue_close(m.queue);

@@ -56,7 +56,8 @@ static bool is_dns_trouble(enum reason r)
 static void make_plan(struct deliver *d, struct job *job)
 {
     deadline until = deadline_in(job->settings->conf->resolver_timeout);
-    policy_begin(&job->plan, &job->arena, &job->input, &d->source, until);
+    bool off = job->input.mode == MODE_OFF && job->input.via != POLICY_VIA_MAILBOX;
+    policy_begin(&job->plan, &job->arena, &job->input, off ? &d->parts.unchecked : &d->parts.source, until);
     if (job->plan.verdict == PLAN_GO && job->plan.nhost > 0)
         policy_resolve(&job->plan, 0, until);
     guard_judge(d, &job->input, &job->plan);

@@ -73,8 +73,6 @@ static void init(struct deliver *d, const struct deliver_parts *parts)
 {
     d->parts = *parts;
     atomic_store(&d->settings, settings_new(parts->conf));
-    answers_init(&d->answers, &parts->source);
-    d->source = answers_source(&d->answers);
     gates_init(&d->gates, (unsigned)parts->conf->max_connections_per_destination, WAITING_MOST);
     live_init(&d->live);
     ENSURE(pthread_mutex_init(&d->mutex, NULL) == 0);
@@ -87,7 +85,6 @@ static void release(struct deliver *d)
 {
     close_all(d, gates_sweep(&d->gates, true));
     gates_release(&d->gates);
-    answers_release(&d->answers);
     live_release(&d->live);
     settings_free(atomic_load(&d->settings));
     free(d->thread);
@@ -163,7 +160,6 @@ void deliver_stop(struct deliver *d, int64_t grace_ms)
 void deliver_wake(struct deliver *d)
 {
     gates_wake(&d->gates);
-    answers_forget(&d->answers);
 }
 
 json_t *deliver_status(struct deliver *d)

@@ -31,6 +31,7 @@ struct deliver_parts {
     struct queue_writer *bounces; /* producer "deliver" */
     struct journal *journal;      /* may be NULL */
     struct dns_source source;     /* validated answers */
+    struct dns_source unchecked;  /* not validated, for mode off: broken signatures must not stop that mail */
     struct tls_client *tls;
     /* Does the resolver validate? Called at start and every resolver_proof_interval. NULL: it is taken for
      * granted (tests). */
@@ -45,7 +46,7 @@ void deliver_reload(struct deliver *d, const struct conf *conf);
 /* Claims nothing any more, lets attempts in flight end within grace_ms, then cuts their connections; what was
  * not attempted goes back to the queue. Frees. */
 void deliver_stop(struct deliver *d, int64_t grace_ms);
-/* Ends the rests of all destinations; DNS is asked anew. */
+/* Ends the rests of all destinations. */
 void deliver_wake(struct deliver *d);
 /* New reference: workers, gates, the resolver's proof. */
 json_t *deliver_status(struct deliver *d);

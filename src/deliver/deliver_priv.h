@@ -4,7 +4,6 @@
 
 #include <stdatomic.h>
 
-#include "deliver/answers.h"
 #include "deliver/deliver.h"
 #include "deliver/dialog.h"
 #include "deliver/fault.h"
@@ -14,8 +13,6 @@
 struct deliver {
     struct deliver_parts parts;
     _Atomic(struct settings *) settings;
-    struct answers answers;
-    struct dns_source source; /* parts.source behind answers */
     struct gates gates;
     struct live live;
 

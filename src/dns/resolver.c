@@ -229,8 +229,9 @@ static void give_up(struct round *round, struct pending *p)
 
 static void run(struct round *round)
 {
+    enum dns_check check = round->r->conf.unchecked ? DNS_CHECKING_DISABLED : DNS_VALIDATED;
     for (size_t i = 0; i < round->n; i++)
-        write_query(round, &round->v[i], DNS_VALIDATED);
+        write_query(round, &round->v[i], check);
     ask_over_udp(round);
     for (size_t i = 0; i < round->n; i++) {
         struct pending *p = &round->v[i];

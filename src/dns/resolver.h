@@ -13,6 +13,8 @@ struct resolver_conf {
     struct addr address;
     int timeout_ms; /* before a question is repeated; grows by half each time; 0: 2000 */
     int tries;      /* 0: 4 */
+    bool unchecked; /* ask without validation (CD): for destinations whose mode is off; nothing is ever secure
+                       then */
 };
 
 /* On loopback, or named as trusted by the operator. ERR_REFUSED and a sentence otherwise. Pure. */
