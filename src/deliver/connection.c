@@ -132,8 +132,12 @@ static struct outcome start_tls(struct connection *c, const struct connection_ta
     }
     stream_add(&c->stream, STR("STARTTLS\r\n"));
     struct outcome o = connection_reply(c, STAGE_STARTTLS, a);
-    if (o.blame != BLAME_NOBODY)
-        return optional && o.reply.code && o.reply.code != 421 ? (struct outcome){0} : o;
+    if (o.blame != BLAME_NOBODY) {
+        bool goes_on = optional && o.reply.code && o.reply.code != 421;
+        if (goes_on)
+            o = (struct outcome){0};
+        return o;
+    }
     if (stream_buffered(&c->stream))
         return trouble_of_reason(BLAME_HOST, REASON_STARTTLS_INJECTED, STR_NONE);
     o = handshake(c, t, a);
