@@ -92,20 +92,26 @@ static enum err do_why(struct request *r)
 
 /* ---- changing ---- */
 
+/* Before the messages are made due: an attempt must not find the rests and answers of before. */
+static void announce_retry(const struct request *r)
+{
+    if (r->control->retried)
+        r->control->retried(r->control->ctx);
+}
+
 static enum err do_retry(struct request *r)
 {
     struct queue *q = r->control->queue;
     const char *id, *domain = argument(r, "domain");
     enum err e = OK;
     size_t count = 1;
+    announce_retry(r);
     if (domain || json_is_true(json_object_get(r->args, "all")))
         count = queue_retry_all(q, str_of(domain));
     else if ((e = need_id(r, &id)) == OK)
         e = queue_retry(q, id, r->why);
     if (e == OK)
         r->result = json_pack("{s:I}", "count", (json_int_t)count);
-    if (e == OK && r->control->retried)
-        r->control->retried(r->control->ctx);
     return e;
 }
 
@@ -154,9 +160,8 @@ static enum err do_drain(struct request *r)
     struct queue_counts c;
     json_int_t seconds = json_integer_value(json_object_get(r->args, "seconds"));
     deadline end = deadline_in((seconds > 0 ? seconds : DRAIN_SECONDS) * 1000);
+    announce_retry(r);
     (void)queue_retry_all(q, STR_NONE);
-    if (r->control->retried)
-        r->control->retried(r->control->ctx);
     for (queue_count(q, &c); c.messages > c.held && !deadline_is_over(end); queue_count(q, &c)) {
         r->line(r->line_ctx, json_pack("{s:I, s:I, s:I}", "left", (json_int_t)c.messages, "active",
                                        (json_int_t)c.claimed, "held", (json_int_t)c.held));

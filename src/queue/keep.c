@@ -57,7 +57,7 @@ static void remove_gone(struct queue *q)
         log_event(LOG_ERROR, "queue-sync-failed", LOG_STR("why", buf_str(&why)));
     buf_release(&why);
     char id[QUEUE_ID] = {0};
-    for (const struct item *i = gone; i; i = i->next) {
+    for (const struct item *i = gone; i; i = i->next_gone) {
         memcpy(id, i->id, sizeof i->id);
         (void)unlinkat(q->layout.deferred, id, 0);
         (void)unlinkat(q->layout.big, id, 0); /* of the few that have one */
@@ -68,8 +68,10 @@ static void remove_gone(struct queue *q)
     }
     (void)pthread_mutex_lock(&q->lock);
     for (struct item *next; gone; gone = next) {
-        next = gone->next;
-        store_free_item(q, gone);
+        next = gone->next_gone;
+        gone->flags &= (uint8_t)~ITEM_GONE;
+        if (!(gone->flags & ITEM_LINKED))
+            store_free_item(q, gone);
     }
     if (e != OK)
         buf_add(&q->gone_big, buf_str(&big));
@@ -130,7 +132,9 @@ static bool free_segment(struct queue *q, struct segment *s)
     (void)pthread_mutex_lock(&q->lock);
     for (struct item *i = s->items, *next; i; i = next) {
         next = i->next;
-        store_free_item(q, i);
+        i->flags &= (uint8_t)~ITEM_LINKED;
+        if (i->phase == ITEM_DONE && !(i->flags & ITEM_GONE))
+            store_free_item(q, i);
     }
     (void)pthread_mutex_unlock(&q->lock);
     file_close(&s->fd);

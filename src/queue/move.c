@@ -84,7 +84,7 @@ static size_t take_batch(struct queue *q, struct segment *s, struct moving batch
     size_t n = 0;
     (void)pthread_mutex_lock(&q->lock);
     for (struct item *i = s->items; i && n < BATCH; i = i->next)
-        if (i->phase == ITEM_WAITING) {
+        if (i->segment == s && i->phase == ITEM_WAITING) {
             store_unschedule(q, i);
             i->phase = ITEM_BUSY;
             batch[n] = (struct moving){.item = i};
@@ -92,15 +92,6 @@ static size_t take_batch(struct queue *q, struct segment *s, struct moving batch
         }
     (void)pthread_mutex_unlock(&q->lock);
     return n;
-}
-
-static void unlink_moved(struct segment *s)
-{
-    for (struct item **at = &s->items; *at;)
-        if ((*at)->segment != s)
-            *at = (*at)->next;
-        else
-            at = &(*at)->next;
 }
 
 static void give_back(struct queue *q, struct segment *s, struct moving *batch, size_t n)
@@ -119,7 +110,6 @@ static void give_back(struct queue *q, struct segment *s, struct moving *batch, 
         i->phase = ITEM_WAITING;
         store_schedule(q, i);
     }
-    unlink_moved(s);
     (void)pthread_cond_broadcast(&q->settled);
     (void)pthread_mutex_unlock(&q->lock);
 }

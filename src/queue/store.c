@@ -24,14 +24,19 @@ void store_unschedule(struct queue *q, struct item *i)
         schedule_remove(i->flags & ITEM_RETRY ? &q->retry : &q->fresh, i);
 }
 
-static void link_to_segment(struct item *i)
+static void link_to_segment(struct item *i, struct segment *s)
 {
-    if (i->segment) {
-        i->next = i->segment->items;
-        i->segment->items = i;
-        if (i->phase != ITEM_DONE)
-            i->segment->live++;
-    }
+    i->next = s->items;
+    s->items = i;
+    i->flags |= ITEM_LINKED;
+}
+
+/* Its file in deferred/ goes when the outcome is on the disk. */
+static void add_gone(struct queue *q, struct item *i)
+{
+    i->next_gone = q->gone;
+    q->gone = i;
+    i->flags |= ITEM_GONE;
 }
 
 static void count_in(struct queue *q, const struct item *i)
@@ -57,7 +62,10 @@ void store_enter(struct queue *q, struct item *i)
 {
     struct item *known = map_get(&q->items, item_key(i));
     if (known && known->phase != ITEM_ORPHAN) {
-        free(i); /* moved to deferred/ before its segment was freed */
+        /* It moved to deferred/, and its segment was not freed yet: must not come again from there. */
+        if (i->segment && !(known->flags & ITEM_LINKED))
+            link_to_segment(known, i->segment);
+        free(i);
         return;
     }
     if (known)
@@ -65,14 +73,17 @@ void store_enter(struct queue *q, struct item *i)
     else
         (void)map_put(&q->items, item_key(i), i);
     i->phase = i->flags & ITEM_FINISHED ? ITEM_DONE : ITEM_WAITING;
-    link_to_segment(i);
+    if (i->segment)
+        link_to_segment(i, i->segment);
     if (i->phase == ITEM_DONE) {
         if (!i->segment)
-            i->next = q->gone, q->gone = i;
+            add_gone(q, i);
         if (i->flags & ITEM_BIG)
             buf_append(&q->gone_big, i->id, sizeof i->id);
         return;
     }
+    if (i->segment)
+        i->segment->live++;
     count_in(q, i);
     store_schedule(q, i);
 }
@@ -118,7 +129,7 @@ void store_done(struct queue *q, struct item *i)
         i->segment->live--;
     } else {
         q->counts.deferred_files--;
-        i->next = q->gone, q->gone = i;
+        add_gone(q, i);
     }
     if (i->flags & ITEM_BIG)
         buf_append(&q->gone_big, i->id, sizeof i->id);

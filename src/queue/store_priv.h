@@ -28,6 +28,8 @@ enum item_flag {
     ITEM_FINISHED = 8, /* an orphan that is done */
     ITEM_RETRY = 16,   /* which heap it is in */
     ITEM_DOOMED = 32,  /* to be discarded when the attempt under way ends */
+    ITEM_LINKED = 64,  /* in the list of a segment: remembered until that is freed */
+    ITEM_GONE = 128,   /* in the list queue.gone, or just taken from it */
 };
 
 struct item {
@@ -36,7 +38,8 @@ struct item {
     uint32_t heap_at, attempts;
     int64_t next_ms;
     struct segment *segment; /* NULL: deferred/<id> */
-    struct item *next;       /* of the segment; of queue.gone */
+    struct item *next;       /* of those whose record is in one segment */
+    struct item *next_gone;  /* of queue.gone */
     uint64_t at, size;       /* of the record in the segment; of the content */
     uint32_t head;           /* octets of the packed envelope */
     struct outcome_ref state;

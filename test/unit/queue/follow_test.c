@@ -217,6 +217,47 @@ static void the_outcome_log_does_not_grow_for_ever(void **state)
     queue_writer_close(w);
 }
 
+/* A claimed message keeps its segment; others of it move, are done, and their outcomes are rewritten away.
+ * After a crash the segment must not bring them back. */
+static void what_moved_and_was_done_does_not_come_back(void **state)
+{
+    (void)state;
+    struct queue_options o = spool_options();
+    o.segment_age_ms = 1;
+    o.outcome_size = 4096;
+    char id[2][QUEUE_ID];
+    struct queue_writer *w = spool_writer(&o);
+    for (int i = 0; i < 2; i++)
+        spool_enter(w, 300, 'a', id[i]);
+    queue_writer_close(w); /* finishes the segment */
+    struct queue *q = spool_queue(&o);
+    struct queue_message *kept = spool_claim(q), *other = spool_claim(q);
+    spool_settle(q, other, 0, QUEUE_DEFERRED, "", clock_wall() + 3600000);
+    SPOOL_UNTIL(spool_files("deferred", NULL, 0) == 1);
+    assert_int_equal(queue_retry(q, id[1], NULL), OK);
+    spool_settle(q, spool_claim(q), 0, QUEUE_DELIVERED, "", 0);
+    SPOOL_UNTIL(spool_files("deferred", NULL, 0) == 0);
+    char before[256], now[256];
+    assert_int_equal(spool_files("outcome", before, sizeof before), 1);
+    for (int round = 0; round < 3; round++) { /* much that is dead */
+        struct queue_result r = {.rcpt = 0, .status = QUEUE_DEFERRED, .text = STR("again")};
+        for (int i = 0; i < 100; i++)
+            assert_int_equal(
+                queue_progress(q, kept, &(struct queue_settlement){.results = &r, .count = 1}, NULL), OK);
+        (void)usleep(1200000);
+    }
+    (void)spool_files("outcome", now, sizeof now);
+    assert_string_not_equal(before, now);
+    assert_int_equal(spool_files("log", NULL, 0), 1);
+    queue_put_back(q, kept, clock_wall() + 3600000);
+    queue_close(q);
+    q = spool_queue(&o);
+    struct queue_counts c;
+    queue_count(q, &c);
+    assert_int_equal(c.messages, 1);
+    queue_close(q);
+}
+
 static void outcomes_wait_for_a_full_disk(void **state)
 {
     (void)state;
@@ -260,6 +301,7 @@ int main(void)
         T(unfinished_messages_move_to_files),
         T(a_damaged_deferred_file_is_set_aside),
         T(the_outcome_log_does_not_grow_for_ever),
+        T(what_moved_and_was_done_does_not_come_back),
         T(outcomes_wait_for_a_full_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
