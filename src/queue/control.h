@@ -12,7 +12,7 @@ struct queue_control {
     /* Upward calls, may be NULL. */
     void (*discarded)(void *ctx, const struct queue_message *m,
                       struct str by); /* for the journal, before it happens */
-    void (*retried)(void *ctx);       /* destinations that rest should be tried */
+    void (*retried)(void *ctx);       /* before: destinations that rest are to be tried */
     void *ctx;
 };
 
