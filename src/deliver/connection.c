@@ -133,7 +133,7 @@ static struct outcome start_tls(struct connection *c, const struct connection_ta
     stream_add(&c->stream, STR("STARTTLS\r\n"));
     struct outcome o = connection_reply(c, STAGE_STARTTLS, a);
     if (o.blame != BLAME_NOBODY) {
-        bool goes_on = optional && o.reply.code && o.reply.code != 421;
+        bool goes_on = optional && o.reply.code != 0 && o.reply.code != 421;
         if (goes_on)
             o = (struct outcome){0};
         return o;

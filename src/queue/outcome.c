@@ -9,6 +9,7 @@ enum { FILE_NAME = 2 * 17 + 1 };
 
 static void name_of(const struct outcome_file *f, char out[FILE_NAME])
 {
+    ENSURE(f);
     (void)snprintf(out, FILE_NAME, "%016llx.%016llx", (unsigned long long)f->number,
                    (unsigned long long)f->stamp);
 }
@@ -238,7 +239,7 @@ bool outcome_is_mostly_dead(const struct outcome *o)
 void outcome_drop_oldest(struct outcome *o)
 {
     struct outcome_file *f = o->oldest;
-    ENSURE(f && f != o->current);
+    ENSURE(f != o->current);
     char name[FILE_NAME];
     name_of(f, name);
     (void)unlinkat(o->layout->outcome, name, 0);
