@@ -4,6 +4,11 @@
 #include "ctl/ctl.h"
 #include "tenant/tenant.h"
 
+static void control_progress(void *ctx, json_t *line)
+{
+    ctl_reply_progress(ctx, line);
+}
+
 static enum err control_handle(void *ctx, const struct ctl_peer *peer, json_t *args, struct ctl_reply *reply,
                                struct buf *why)
 {
@@ -11,7 +16,9 @@ static enum err control_handle(void *ctx, const struct ctl_peer *peer, json_t *a
     const char *verb = json_string_value(json_object_get(args, "verb"));
     json_t *result = NULL;
     int64_t began = clock_mono();
-    enum err e = tenant_call(tenants, verb, args, &result, why);
+    struct tenant_request request = {
+        .verb = verb, .args = args, .progress = control_progress, .progress_ctx = reply};
+    enum err e = tenant_call(tenants, &request, &result, why);
     if (!e)
         ctl_reply_result(reply, result);
     log_event(e ? LOG_WARN : LOG_INFO, "call", LOG_TEXT("verb", verb), LOG_NUM("uid", peer->uid),
@@ -20,14 +27,16 @@ static enum err control_handle(void *ctx, const struct ctl_peer *peer, json_t *a
     return e;
 }
 
-/* The verbs of the module tenant as the socket wants them; freed by the caller. */
-static struct ctl_verb *control_verbs(size_t *count)
+/* The verbs as the socket wants them; freed by the caller. */
+static struct ctl_verb *control_verbs(const struct tenant_store *tenants, size_t *count)
 {
-    const struct tenant_verb *verbs = tenant_verbs(count);
+    const struct tenant_verb *verbs = tenant_verbs(tenants, count);
     struct ctl_verb *out = must_alloc(calloc(*count, sizeof *out));
     for (size_t i = 0; i < *count; i++)
-        out[i] = (struct ctl_verb){
-            .name = verbs[i].name, .handle = control_handle, .read_only = verbs[i].read_only};
+        out[i] =
+            (struct ctl_verb){.name = verbs[i].name,
+                              .handle = control_handle,
+                              .read_only = verbs[i].kind == VERB_READ || verbs[i].kind == VERB_FREE_READ};
     return out;
 }
 
@@ -42,11 +51,12 @@ int main(int argc, char **argv)
     struct ctl_server *server = NULL;
     daemon_start(&d, &role, argc, argv);
     daemon_enter(&d);
-    struct tenant_store *tenants = tenant_open(d.conf->data_directory, d.conf->hostname, &why);
+    struct tenant_args opened = {.data_directory = d.conf->data_directory, .hostname = d.conf->hostname};
+    struct tenant_store *tenants = tenant_open(&opened, &why);
     if (!tenants)
         die(EXIT_OS, "%s (option data_directory = %s)", buf_cstr(&why), d.conf->data_directory);
     size_t count;
-    struct ctl_verb *verbs = control_verbs(&count);
+    struct ctl_verb *verbs = control_verbs(tenants, &count);
     const char *socket = daemon_path(&a, d.conf->run_directory, "control.sock");
     /* Who may write is decided by the peer's credentials; others get a sentence instead of a closed door. */
     if (ctl_server_start(socket, 0666, verbs, count, tenants, &server, &why))

@@ -1,4 +1,4 @@
-#include "tenant/call_priv.h"
+#include "tenant/call.h"
 
 #include "dns/name.h"
 #include "net/addr.h"
@@ -150,6 +150,14 @@ struct str tenant_name_of(struct call *c, int64_t id)
     return db_end(q, NULL) ? STR("?") : name;
 }
 
+void call_progress(struct call *c, json_t *line)
+{
+    if (c->progress)
+        c->progress(c->progress_ctx, line);
+    else
+        json_decref(line);
+}
+
 static enum err start_epoch(struct call *c)
 {
     enum err e = db_run(db_query(c->db, "UPDATE meta SET epoch = epoch + 1"), NULL, c->why);
@@ -159,7 +167,7 @@ static enum err start_epoch(struct call *c)
 enum err change_note(struct call *c, enum change_kind kind, struct str key1, struct str key2)
 {
     enum err e = c->epoch ? OK : start_epoch(c);
-    if (!e && kind == CHANGE_KEY)
+    if (!e && (kind == CHANGE_KEY || kind == CHANGE_KEY_NAME))
         e = db_run(db_query(c->db, "UPDATE meta SET key_epoch = epoch"), NULL, c->why);
     if (e)
         return e;

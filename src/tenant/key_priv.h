@@ -3,7 +3,7 @@
 #ifndef TENANT_KEY_PRIV_H
 #define TENANT_KEY_PRIV_H
 
-#include "tenant/call_priv.h"
+#include "tenant/call.h"
 
 /* All pairs of a set, in the arena; ERR_CORRUPT when they cannot be read, ERR_NOT_FOUND when there is none.
  */

@@ -1,6 +1,6 @@
 #include "tenant/load_priv.h"
 
-#include "tenant/call_priv.h"
+#include "tenant/call.h"
 
 /* One row a kind of change: how to select all, how to find one (by key1, key2), how to put a row, how to
  * remove by keys. The columns of both selects are the same. A false put means that the row makes no sense. */

@@ -2,7 +2,7 @@
 #ifndef TENANT_RULE_PRIV_H
 #define TENANT_RULE_PRIV_H
 
-#include "tenant/call_priv.h"
+#include "tenant/call.h"
 
 struct rule {
     int64_t tenant; /* 0: every */

@@ -48,5 +48,56 @@ const struct db_migration tenant_schema[] = {
      "CREATE TABLE change (epoch BIGINT NOT NULL, kind TEXT NOT NULL, key1 TEXT NOT NULL, key2 TEXT NOT "
      "NULL);"
      "CREATE INDEX change_by_epoch ON change (epoch)"},
+
+    /* Hosting: edges and their groups, MX zones, MX hosts, managed key sets and their keys at the gate. */
+    {2,
+     "CREATE TABLE edge_group (name TEXT PRIMARY KEY, created_ms BIGINT NOT NULL);"
+     "CREATE TABLE edge_address (edge_group TEXT NOT NULL REFERENCES edge_group (name) ON DELETE CASCADE,"
+     " address TEXT NOT NULL, PRIMARY KEY (edge_group, address));"
+
+     /* What an edge last confirmed: the keystore's epoch, and the pairs that it serves. */
+     "CREATE TABLE edge (name TEXT PRIMARY KEY, edge_group TEXT NOT NULL, key_epoch BIGINT NOT NULL,"
+     " confirmed_ms BIGINT NOT NULL, created_ms BIGINT NOT NULL);"
+     "CREATE TABLE edge_serves (edge TEXT NOT NULL REFERENCES edge (name) ON DELETE CASCADE,"
+     " key_set_id BIGINT NOT NULL, pair_id BIGINT NOT NULL, algorithm TEXT NOT NULL,"
+     " PRIMARY KEY (edge, key_set_id, pair_id));"
+     "CREATE TABLE edge_probe (edge TEXT NOT NULL REFERENCES edge (name) ON DELETE CASCADE, name TEXT NOT "
+     "NULL,"
+     " address TEXT NOT NULL, algorithm TEXT NOT NULL, at_ms BIGINT NOT NULL, good INTEGER NOT NULL,"
+     " reason TEXT NOT NULL, PRIMARY KEY (edge, name, address, algorithm));"
+
+     "CREATE TABLE zone (id BIGINT PRIMARY KEY, name TEXT NOT NULL UNIQUE, primary_address TEXT NOT NULL,"
+     " tsig_name TEXT NOT NULL, tsig_algorithm TEXT NOT NULL, tsig_secret BLOB NOT NULL,"
+     " edge_group TEXT NOT NULL REFERENCES edge_group (name), capacity BIGINT NOT NULL,"
+     " tlsa_ttl BIGINT NOT NULL, address_ttl BIGINT NOT NULL, tlsa_per_host INTEGER NOT NULL,"
+     " is_open INTEGER NOT NULL, created_ms BIGINT NOT NULL);"
+
+     /* A label stays its tenant's for ever: rows of removed domains stay, as quarantined. The tenant may be
+      * gone; its id is not used again. key_set_id 0: none yet, the default is served. */
+     "CREATE TABLE mx_host (zone_id BIGINT NOT NULL REFERENCES zone (id), label TEXT NOT NULL,"
+     " domain TEXT NOT NULL, tenant_id BIGINT NOT NULL, key_set_id BIGINT NOT NULL, dane INTEGER NOT NULL,"
+     " state TEXT NOT NULL, until_ms BIGINT NOT NULL, created_ms BIGINT NOT NULL,"
+     " PRIMARY KEY (zone_id, label));"
+     "CREATE INDEX mx_host_by_domain ON mx_host (domain);"
+     "CREATE INDEX mx_host_by_state ON mx_host (zone_id, state);"
+     "CREATE INDEX mx_host_by_key_set ON mx_host (key_set_id);"
+
+     "ALTER TABLE domain ADD COLUMN dnssec INTEGER NOT NULL DEFAULT 0;"
+     "ALTER TABLE domain ADD COLUMN dane INTEGER NOT NULL DEFAULT 0;"
+     "ALTER TABLE domain ADD COLUMN wave TEXT NOT NULL DEFAULT '';"
+
+     /* grp: the group's label of a managed key set, '' for one that was imported by name. */
+     "ALTER TABLE key_set ADD COLUMN grp TEXT NOT NULL DEFAULT '';"
+     "ALTER TABLE key_set ADD COLUMN algorithms TEXT NOT NULL DEFAULT 'ecdsa';"
+     "ALTER TABLE key_set ADD COLUMN rsa INTEGER NOT NULL DEFAULT 0;"
+     "ALTER TABLE key_set ADD COLUMN ta INTEGER NOT NULL DEFAULT 0;"
+     "CREATE UNIQUE INDEX key_set_by_grp ON key_set (grp) WHERE grp <> '';"
+     "CREATE TABLE gate_key (id BIGINT PRIMARY KEY,"
+     " key_set_id BIGINT NOT NULL REFERENCES key_set (id) ON DELETE CASCADE, pair_id BIGINT NOT NULL,"
+     " algorithm TEXT NOT NULL, spki_sha256 BLOB NOT NULL, state TEXT NOT NULL, since_ms BIGINT NOT NULL);"
+     "CREATE INDEX gate_key_by_set ON gate_key (key_set_id, state);"
+     "CREATE TABLE key_event (key_set_id BIGINT NOT NULL, at_ms BIGINT NOT NULL, gate_key_id BIGINT NOT NULL,"
+     " event TEXT NOT NULL, detail TEXT NOT NULL);"
+     "CREATE INDEX key_event_by_set ON key_event (key_set_id, at_ms)"},
 };
 const size_t tenant_schema_count = sizeof tenant_schema / sizeof *tenant_schema;

@@ -1,12 +1,21 @@
-#include "tenant/call_priv.h"
 #include "tenant/schema_priv.h"
 #include "tenant/sync_priv.h"
+#include "tenant/verbs_priv.h"
 
 struct tenant_store {
     pthread_mutex_t
         lock; /* one call at a time: changes are rare, and readers of the data plane do not come here */
     struct sync sync;
     char *hostname;
+    struct tenant_verb *verbs; /* of this module, then those of the tables in their order */
+    void **contexts;           /* parallel */
+    size_t verb_count;
+};
+
+static const struct tenant_verb own_verbs[] = {
+#define X(name, text, kind) {text, kind, verb_##name},
+    VERBS(X)
+#undef X
 };
 
 /* A new database gets an identity, so that a directory filled from another one is seen to be foreign. */
@@ -32,18 +41,34 @@ static const char *path_of(struct buf *path, const char *data_directory, const c
     return buf_cstr(path);
 }
 
-struct tenant_store *tenant_open(const char *data_directory, const char *hostname, struct buf *why)
+static void add_verbs(struct tenant_store *t, const struct tenant_verb_table *table)
+{
+    size_t n = t->verb_count + table->count;
+    t->verbs = must_alloc(realloc(t->verbs, n * sizeof *t->verbs));
+    t->contexts = must_alloc(realloc(t->contexts, n * sizeof *t->contexts));
+    for (size_t i = 0; i < table->count; i++) {
+        t->verbs[t->verb_count] = table->verbs[i];
+        t->contexts[t->verb_count++] = table->context;
+    }
+}
+
+struct tenant_store *tenant_open(const struct tenant_args *args, struct buf *why)
 {
     struct tenant_store *t = must_alloc(calloc(1, sizeof *t));
     struct buf path = {0};
     pthread_mutex_init(&t->lock, NULL);
-    t->hostname = str_dup(str_of(hostname));
-    t->sync.db = db_open(path_of(&path, data_directory, "kedge.db"), why);
+    t->hostname = str_dup(str_of(args->hostname));
+    add_verbs(t,
+              &(struct tenant_verb_table){.verbs = own_verbs, .count = sizeof own_verbs / sizeof *own_verbs});
+    for (size_t i = 0; i < args->table_count; i++)
+        add_verbs(t, &args->tables[i]);
+    t->sync.db = db_open(path_of(&path, args->data_directory, "kedge.db"), why);
     bool good =
         t->sync.db && !db_migrate(t->sync.db, tenant_schema, tenant_schema_count, why) &&
         !name_database(t->sync.db, why) &&
-        (t->sync.directory = directory_open_writable(path_of(&path, data_directory, "directory"), why)) &&
-        (t->sync.keystore = keystore_open_writable(path_of(&path, data_directory, "keys"), why)) &&
+        (t->sync.directory =
+             directory_open_writable(path_of(&path, args->data_directory, "directory"), why)) &&
+        (t->sync.keystore = keystore_open_writable(path_of(&path, args->data_directory, "keys"), why)) &&
         !sync_run(&t->sync, why);
     buf_release(&path);
     if (good)
@@ -61,74 +86,98 @@ void tenant_close(struct tenant_store *t)
     db_close(t->sync.db);
     pthread_mutex_destroy(&t->lock);
     free(t->hostname);
+    free(t->verbs);
+    free(t->contexts);
     free(t);
 }
 
-static const struct tenant_verb verbs[] = {
-#define X(name, text, read_only) {text, read_only},
-    VERBS(X)
-#undef X
-};
-static const verb_run runs[] = {
-#define X(name, text, read_only) verb_##name,
-    VERBS(X)
-#undef X
-};
-enum { VERB_COUNT = sizeof verbs / sizeof *verbs };
-
-const struct tenant_verb *tenant_verbs(size_t *count)
+const struct tenant_verb *tenant_verbs(const struct tenant_store *t, size_t *count)
 {
-    *count = VERB_COUNT;
-    return verbs;
+    *count = t->verb_count;
+    return t->verbs;
 }
 
-/* The transaction around a verb that writes, and what follows from it. */
-static enum err run_writing(struct tenant_store *t, struct call *c, verb_run run)
+/* After a commit. */
+static enum err follow(struct tenant_store *t, struct call *c)
 {
-    enum err e = db_begin(c->db, c->why);
-    if (e)
-        return e;
-    e = run(c);
-    if (!e)
-        e = db_commit(c->db, c->why);
-    if (e) {
-        db_rollback(c->db);
-        return e;
-    }
     struct buf why = {0};
-    if (c->epoch && (e = sync_run(&t->sync, &why))) {
+    enum err e = c->epoch ? sync_run(&t->sync, &why) : OK;
+    if (e) {
         log_event(LOG_ERROR, "directory-not-written", LOG_STR("why", buf_str(&why)));
         buf_set(c->why,
                 "the change is stored, but the running daemons do not see it yet: %s; it is tried again with "
-                "the next "
-                "change and when kedge-control starts",
+                "the next change and when kedge-control starts",
                 buf_cstr(&why));
     }
     buf_release(&why);
     return e;
 }
 
-enum err tenant_call(struct tenant_store *t, const char *verb, json_t *args, json_t **result, struct buf *why)
+/* What tenant_transact and the verbs that need the database have in common. */
+static enum err run_locked(struct tenant_store *t, enum tenant_access access, struct call *c,
+                           enum err (*run)(struct call *c, void *ctx), void *ctx)
 {
+    pthread_mutex_lock(&t->lock);
+    c->db = t->sync.db;
+    enum err e = access == TENANT_WRITE ? db_begin(c->db, c->why) : OK;
+    if (!e) {
+        e = run(c, ctx);
+        if (!e && access == TENANT_WRITE)
+            e = db_commit(c->db, c->why);
+        if (e)
+            db_rollback(c->db);
+        else if (access == TENANT_WRITE)
+            e = follow(t, c);
+    }
+    c->db = NULL;
+    pthread_mutex_unlock(&t->lock);
+    return e;
+}
+
+static struct call call_make(struct tenant_store *t, struct arena *a, struct buf *why)
+{
+    return (struct call){
+        .store = t, .directory = t->sync.directory, .hostname = t->hostname, .a = a, .why = why};
+}
+
+enum err tenant_transact(struct tenant_store *t, enum tenant_access access,
+                         enum err (*run)(struct call *c, void *ctx), void *ctx, struct buf *why)
+{
+    struct arena a = {0};
+    struct call c = call_make(t, &a, why);
+    enum err e = run_locked(t, access, &c, run, ctx);
+    arena_release(&a);
+    return e;
+}
+
+static enum err run_verb(struct call *c, void *verb)
+{
+    return ((const struct tenant_verb *)verb)->run(c);
+}
+
+enum err tenant_call(struct tenant_store *t, const struct tenant_request *request, json_t **result,
+                     struct buf *why)
+{
+    *result = NULL;
     size_t at = 0;
-    while (at < VERB_COUNT && strcmp(verbs[at].name, verb) != 0)
+    while (at < t->verb_count && strcmp(t->verbs[at].name, request->verb) != 0)
         at++;
-    if (at == VERB_COUNT) {
-        buf_set(why, "there is no verb '%s'", verb);
+    if (at == t->verb_count) {
+        buf_set(why, "there is no verb '%s'", request->verb);
         return ERR_USAGE;
     }
     struct arena a = {0};
-    pthread_mutex_lock(&t->lock);
-    struct call c = {.db = t->sync.db,
-                     .directory = t->sync.directory,
-                     .hostname = t->hostname,
-                     .a = &a,
-                     .args = args,
-                     .why = why};
-    enum err e = verbs[at].read_only ? runs[at](&c) : run_writing(t, &c, runs[at]);
-    pthread_mutex_unlock(&t->lock);
+    struct call c = call_make(t, &a, why);
+    c.args = request->args;
+    c.context = t->contexts[at];
+    c.progress = request->progress;
+    c.progress_ctx = request->progress_ctx;
+    struct tenant_verb *verb = &t->verbs[at];
+    bool needs_lock = verb->kind == VERB_READ || verb->kind == VERB_WRITE;
+    enum err e =
+        needs_lock ? run_locked(t, verb->kind == VERB_WRITE ? TENANT_WRITE : TENANT_READ, &c, run_verb, verb)
+                   : verb->run(&c);
     arena_release(&a);
-    *result = NULL;
     if (e)
         json_decref(c.result);
     else

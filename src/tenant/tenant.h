@@ -16,22 +16,55 @@
 #include "base/base.h"
 
 struct tenant_store;
+struct call; /* tenant/call.h: what a verb works with */
 
-/* Opens data_directory/kedge.db, migrates it, and rewrites the directory and keystore where they differ. NULL
- * with why. */
-struct tenant_store *tenant_open(const char *data_directory, const char *hostname, struct buf *why);
-void tenant_close(struct tenant_store *t); /* accepts NULL */
+#define VERB_KIND_TABLE(X)                                                                                   \
+    X(VERB_READ)      /* has the database for itself; anybody may call it */                                 \
+    X(VERB_WRITE)     /* the same, in one transaction; root and the daemon's user may call it */             \
+    X(VERB_FREE)      /* without the database's lock, so that it may wait and use the network */             \
+    X(VERB_FREE_READ) /* the same for verbs that change nothing; anybody may call it */
+enum verb_kind {
+#define X(name) name,
+    VERB_KIND_TABLE(X)
+#undef X
+};
 
 struct tenant_verb {
     const char *name; /* "domain.add" */
-    bool read_only;
+    enum verb_kind kind;
+    enum err (*run)(struct call *c);
 };
-/* All verbs, sorted by nothing in particular; static. */
-const struct tenant_verb *tenant_verbs(size_t *count);
 
-/* args: an object, borrowed. *result: a new reference, set on OK. ERR_USAGE for wrong arguments,
- * ERR_NOT_FOUND, ERR_EXISTS, ERR_REFUSED; the database's own errors otherwise. */
-enum err tenant_call(struct tenant_store *t, const char *verb, json_t *args, json_t **result,
+/* The verbs of a module above this one. */
+struct tenant_verb_table {
+    const struct tenant_verb *verbs;
+    size_t count;
+    void *context; /* becomes call.context of its verbs; borrowed */
+};
+
+struct tenant_args {
+    const char *data_directory, *hostname;
+    const struct tenant_verb_table *tables; /* besides the verbs of this module; borrowed until close */
+    size_t table_count;
+};
+
+/* Opens data_directory/kedge.db, migrates it, and rewrites the directory and keystore where they differ. NULL
+ * with why. */
+struct tenant_store *tenant_open(const struct tenant_args *args, struct buf *why);
+void tenant_close(struct tenant_store *t); /* accepts NULL */
+
+/* All verbs, sorted by nothing in particular; borrowed until close. */
+const struct tenant_verb *tenant_verbs(const struct tenant_store *t, size_t *count);
+
+struct tenant_request {
+    const char *verb;
+    json_t *args;                              /* an object, borrowed */
+    void (*progress)(void *ctx, json_t *line); /* owns line; NULL: nobody is interested */
+    void *progress_ctx;
+};
+/* *result: a new reference, set on OK. ERR_USAGE for wrong arguments, ERR_NOT_FOUND, ERR_EXISTS, ERR_REFUSED;
+ * the database's own errors otherwise. */
+enum err tenant_call(struct tenant_store *t, const struct tenant_request *request, json_t **result,
                      struct buf *why) MUST_CHECK;
 
 #endif

@@ -1,4 +1,4 @@
-#include "tenant/call_priv.h"
+#include "tenant/verbs_priv.h"
 
 enum { SMTP_PORT = 25 };
 

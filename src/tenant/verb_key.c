@@ -1,4 +1,5 @@
 #include "tenant/key_priv.h"
+#include "tenant/verbs_priv.h"
 
 #include "dns/name.h"
 #include "tls/pair.h"

@@ -1,4 +1,4 @@
-#include "tenant/call_priv.h"
+#include "tenant/verbs_priv.h"
 
 #include "mail/address.h"
 

@@ -1,4 +1,4 @@
-#include "tenant/call_priv.h"
+#include "tenant/verbs_priv.h"
 
 #include <openssl/pem.h>
 #include <openssl/x509.h>

@@ -1,4 +1,5 @@
 #include "tenant/rule_priv.h"
+#include "tenant/verbs_priv.h"
 
 struct route {
     struct str host;

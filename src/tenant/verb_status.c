@@ -1,4 +1,4 @@
-#include "tenant/call_priv.h"
+#include "tenant/verbs_priv.h"
 
 static json_t *count(struct call *c, const char *sql)
 {

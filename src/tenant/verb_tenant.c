@@ -1,4 +1,4 @@
-#include "tenant/call_priv.h"
+#include "tenant/verbs_priv.h"
 
 enum { TENANT_NAME_MAX = 64 };
 

@@ -33,7 +33,8 @@ struct fixture {
 static void reopen(struct fixture *f)
 {
     tenant_close(f->t);
-    f->t = tenant_open(f->folder, "edge.example", &f->why);
+    f->t =
+        tenant_open(&(struct tenant_args){.data_directory = f->folder, .hostname = "edge.example"}, &f->why);
     if (!f->t)
         fail_msg("%s", buf_cstr(&f->why));
 }
@@ -70,7 +71,8 @@ static enum err call(struct fixture *f, const char *verb, const char *args)
     assert_non_null(object);
     json_decref(f->result);
     f->result = NULL;
-    enum err e = tenant_call(f->t, verb, object, &f->result, &f->why);
+    enum err e =
+        tenant_call(f->t, &(struct tenant_request){.verb = verb, .args = object}, &f->result, &f->why);
     json_decref(object);
     free(text);
     return e;
