@@ -29,6 +29,7 @@ class Kedge:
             "hostname": "edge.example",
             "data_directory": self.folder / "data",
             "listen": [f"{address}:{lab.smtp_port}", *(lab.edge6() if address == world.EDGE else [])],
+            "postmaster": "postmaster@ours.example",
             "source_address": address,
             "resolver": f"{world.RESOLVER}:{lab.dns_port}",
             "resolver_proof_secure": world.PROOF_SECURE,

@@ -1,5 +1,6 @@
 /* kedge-smtpd: receives mail into the queue. Wires sockets, keys, directory, queue and journal to smtpd. */
 #include "cmd/daemon.h"
+#include "smtpd/postmaster.h"
 #include "smtpd/smtpd.h"
 
 /* A client in the middle of a message has this long to finish it. */
@@ -44,8 +45,6 @@ static void open_stores(struct smtpd_main *m)
                                         .disk_reserve = (uint64_t)c->disk_reserve,
                                         .segment_age_ms = c->segment_age};
     const struct journal_options journal = {.retention_days = (unsigned)(c->journal_retention / 86400000)};
-    m->backend.judge.hostname = str_of(c->hostname);
-    m->backend.judge.postmaster = str_of(c->postmaster);
     m->backend.judge.directory = directory_open(daemon_path(&m->arena, data, "directory"), &m->why);
     if (!m->backend.judge.directory)
         die(EXIT_OS, "data_directory: %s", buf_cstr(&m->why));
@@ -82,6 +81,21 @@ static void serve(struct smtpd_main *m)
         die(EXIT_OS, "%s", buf_cstr(&m->why));
 }
 
+/* RFC 5321 wants one, and nothing is accepted that nobody gets. */
+static void warn_without_postmaster(struct smtpd_main *m)
+{
+    const struct conf *c = m->daemon.conf;
+    struct directory_view view = {0};
+    struct str mailbox;
+    buf_clear(&m->why);
+    if (directory_begin(m->backend.judge.directory, &view, &m->why) == OK &&
+        !postmaster_find(&view, &m->arena, str_of(c->hostname), str_of(c->postmaster), &mailbox)) {
+        postmaster_advice(str_of(c->hostname), &m->why);
+        log_event(LOG_WARN, "no-postmaster", LOG_TEXT("why", buf_cstr(&m->why)));
+    }
+    directory_end(&view);
+}
+
 static void reload(void *ctx, const struct conf *now)
 {
     struct smtpd_main *m = ctx;
@@ -90,6 +104,7 @@ static void reload(void *ctx, const struct conf *now)
         log_event(LOG_ERROR, "reload-refused", LOG_TEXT("why", buf_cstr(&m->why)));
     else
         smtpd_server_reload(m->server, settings);
+    warn_without_postmaster(m);
 }
 
 int main(int argc, char **argv)
@@ -101,6 +116,7 @@ int main(int argc, char **argv)
     daemon_enter(&m.daemon);
     open_stores(&m);
     serve(&m);
+    warn_without_postmaster(&m);
     daemon_run(&m.daemon, reload, &m);
 
     size_t left = smtpd_server_drain(m.server, deadline_in(DRAIN_MS));

@@ -1,6 +1,7 @@
 #include "smtpd/judge.h"
 
 #include "dns/name.h"
+#include "smtpd/postmaster.h"
 
 static struct smtpd_verdict refused(enum answer a)
 {
@@ -43,24 +44,22 @@ static struct smtpd_verdict relay(const struct directory_view *v, const struct s
         .answer = ANSWER_recipient_ok, .address = q->rcpt->text, .tenant = tenant.name};
 }
 
-/* RFC 5321 section 4.5.1: postmaster is always there. */
-static struct smtpd_verdict postmaster(const struct judge_args *j, struct arena *a)
+static struct smtpd_verdict postmaster(const struct directory_view *v, const struct smtpd_question *q,
+                                       struct arena *a)
 {
-    return (struct smtpd_verdict){.answer = ANSWER_recipient_ok,
-                                  .address = j->postmaster.n
-                                                 ? j->postmaster
-                                                 : arena_printf(a, "postmaster@%.*s", STR_ARG(j->hostname))};
+    struct str mailbox;
+    if (!postmaster_find(v, a, q->hostname, q->postmaster, &mailbox))
+        return refused(ANSWER_postmaster_missing);
+    return (struct smtpd_verdict){.answer = ANSWER_recipient_ok, .address = mailbox};
 }
 
 struct smtpd_verdict judge_recipient(const struct judge_args *j, const struct smtpd_question *q,
                                      struct arena *a)
 {
-    struct str name;
-    if (q->rcpt->domain.n == 0)
-        return postmaster(j, a);
+    struct str name = STR_NONE;
     if (q->rcpt->is_literal)
         return refused(ANSWER_relay_denied);
-    if (dns_name_normalise(a, q->rcpt->domain, &name))
+    if (q->rcpt->domain.n && dns_name_normalise(a, q->rcpt->domain, &name))
         return refused(ANSWER_recipient_syntax);
     struct buf why = {0};
     struct directory_view view = {0};
@@ -68,10 +67,12 @@ struct smtpd_verdict judge_recipient(const struct judge_args *j, const struct sm
     struct smtpd_verdict verdict;
     if (directory_begin(j->directory, &view, &why) || directory_epoch(&view) == 0)
         verdict = refused(ANSWER_directory_trouble);
+    else if (!name.n)
+        verdict = postmaster(&view, q, a);
     else if (directory_domain(&view, a, name, &domain))
         verdict = accepted_domain(&view, q, &domain, a);
-    else if (mail_is_postmaster(q->rcpt) && str_equal_nocase(name, j->hostname))
-        verdict = postmaster(j, a);
+    else if (mail_is_postmaster(q->rcpt) && str_equal_nocase(name, q->hostname))
+        verdict = postmaster(&view, q, a);
     else
         verdict = relay(&view, q, a);
     directory_end(&view);

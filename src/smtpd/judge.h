@@ -8,8 +8,6 @@
 
 struct judge_args {
     struct directory *directory;
-    struct str hostname;   /* of this edge; postmaster at it is ours */
-    struct str postmaster; /* mailbox for a bare postmaster; empty: postmaster at the host name */
 };
 
 struct smtpd_verdict judge_recipient(const struct judge_args *j, const struct smtpd_question *q,

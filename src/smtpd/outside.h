@@ -12,6 +12,8 @@ struct smtpd_question {
     struct str sender;               /* empty: the null path */
     const struct addr *peer;
     const uint8_t *certificate; /* SHA-256 of the client's certificate; NULL: none */
+    struct str hostname;        /* of this edge; postmaster at it is ours */
+    struct str postmaster; /* who gets mail for that and for a bare postmaster; empty: see postmaster.h */
 };
 
 struct smtpd_verdict {

@@ -1,5 +1,7 @@
 #include "smtpd/settings.h"
 
+#include "mail/mail.h"
+
 static enum err parse_networks(struct smtpd_settings *s, const struct conf_list *list, const char *option,
                                struct smtpd_networks *out, struct buf *why)
 {
@@ -13,12 +15,24 @@ static enum err parse_networks(struct smtpd_settings *s, const struct conf_list 
     return OK;
 }
 
+static enum err check_postmaster(struct str mailbox, struct buf *why)
+{
+    struct mail_address ignored;
+    if (!mailbox.n || mail_address_parse(mailbox, false, &ignored, NULL) == OK)
+        return OK;
+    buf_set(why, "postmaster: %.*s is not a mailbox such as postmaster@example.org", STR_ARG(mailbox));
+    return ERR_MALFORMED;
+}
+
 enum err smtpd_settings_new(const struct conf *conf, struct smtpd_settings **out, struct buf *why)
 {
     struct smtpd_settings *s = must_alloc(calloc(1, sizeof *s));
     s->conf = conf;
     s->hostname = str_of(conf->hostname);
-    enum err e = parse_networks(s, &conf->proxy_networks, "proxy_networks", &s->proxies, why);
+    s->postmaster = str_of(conf->postmaster);
+    enum err e = check_postmaster(s->postmaster, why);
+    if (!e)
+        e = parse_networks(s, &conf->proxy_networks, "proxy_networks", &s->proxies, why);
     if (!e)
         e = parse_networks(s, &conf->normalise_networks, "normalise_networks", &s->normalising, why);
     if (e) {

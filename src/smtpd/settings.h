@@ -13,6 +13,7 @@ struct smtpd_networks {
 struct smtpd_settings {
     const struct conf *conf; /* kept: outlives the settings */
     struct str hostname;
+    struct str postmaster;             /* empty: none was set */
     struct smtpd_networks proxies;     /* connections from here begin with a PROXY header */
     struct smtpd_networks normalising; /* bare line ends from here are mended */
     struct arena arena;

@@ -19,6 +19,7 @@ OPTIONS = {
     "hostname": "edge.example",
     "listen": [f"{ADDRESS}:{PORT}", f"[::1]:{PORT}"],
     "user": "root",
+    "postmaster": "postmaster@any.example",
     "disk_reserve": "1MiB",
     "segment_size": "4MiB",
     "max_sessions_per_address": "500",
@@ -207,6 +208,24 @@ def test_recipients(edge, path, code):
     with Client() as client:
         assert client.hello().say("MAIL FROM:<a@remote.example>").startswith("250")
         assert client.say(f"RCPT TO:{path}").startswith(code)
+
+
+def test_mail_for_the_postmaster_is_never_taken_to_be_lost(own_edge):
+    edge = own_edge(postmaster="")
+    edge.wait_log("smtpd", "event=no-postmaster .*edge.example")
+    with Client(port=PORT + 1) as client:
+        assert client.hello().say("MAIL FROM:<>").startswith("250")
+        for path in ("<postmaster>", "<postmaster@edge.example>"):
+            assert client.say(f"RCPT TO:{path}").startswith("451 4.3.5")
+    done = edge.try_cli("config", "--check")
+    assert done.returncode == 0 and "postmaster" in done.stderr
+    edge.cli("domain", "add", "edge.example", "--tenant", "acme", "--mailbox-host", "lmtp:127.0.0.1:24")
+    with Client(port=PORT + 1) as client:
+        assert client.hello().say("MAIL FROM:<>").startswith("250")
+        process.wait_for(lambda: client.say("RCPT TO:<postmaster>").startswith("250"), 5, "postmaster is taken")
+    assert edge.try_cli("config", "--check").stderr == ""
+    edge.configure(postmaster="nobody")
+    assert "postmaster" in (done := edge.try_cli("config", "--check")).stderr and done.returncode == 1
 
 
 def test_tenants_relay_from_their_networks(edge):

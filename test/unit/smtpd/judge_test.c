@@ -9,6 +9,7 @@
 #include "smtpd/judge.h"
 
 static const uint8_t certificate[32] = {1, 2, 3};
+static const char *own_name = "edge.example", *postmaster = "";
 static char folder[] = "/tmp/kedge-judge-XXXXXX";
 
 static void clean(const char *path)
@@ -61,11 +62,14 @@ static void ask(const struct judge_args *j, const char *rcpt, const char *sender
     buf_printf(&path, "<%s>", rcpt);
     assert_int_equal(mail_path_parse(buf_str(&path), MAIL_FORWARD_PATH, true, &address, NULL), OK);
     assert_true(addr_parse_ip(str_of(peer), &from));
-    struct smtpd_verdict v = judge_recipient(
-        j,
-        &(struct smtpd_question){
-            .rcpt = &address, .sender = str_of(sender), .peer = &from, .certificate = client_certificate},
-        &a);
+    struct smtpd_verdict v = judge_recipient(j,
+                                             &(struct smtpd_question){.rcpt = &address,
+                                                                      .sender = str_of(sender),
+                                                                      .peer = &from,
+                                                                      .certificate = client_certificate,
+                                                                      .hostname = str_of(own_name),
+                                                                      .postmaster = str_of(postmaster)},
+                                             &a);
     if (v.answer != wanted)
         fail_msg("%s from %s: %s instead of %s", rcpt, peer, answer_row(v.answer)->name,
                  answer_row(wanted)->name);
@@ -92,8 +96,8 @@ static void a_stranger_reaches_accepted_domains_only(void **state)
          "cher.example",
          ANSWER_recipient_ok, NULL},
         {"x@XN--BCHER-KVA.example", ANSWER_recipient_ok, NULL},
-        {"postmaster", ANSWER_recipient_ok, "postmaster@edge.example"},
-        {"postmaster@Edge.Example", ANSWER_recipient_ok, "postmaster@edge.example"},
+        {"postmaster", ANSWER_postmaster_missing, NULL},
+        {"postmaster@Edge.Example", ANSWER_postmaster_missing, NULL},
         {"x@edge.example", ANSWER_relay_denied, NULL},
         {"x@remote.example", ANSWER_relay_denied, NULL},
         {"postmaster@remote.example", ANSWER_relay_denied, NULL},
@@ -132,12 +136,30 @@ static void a_tenant_relays_for_its_own_senders(void **state)
     ask(*state, "x@[127.0.0.1]", "a@any.example", "198.51.100.7", NULL, ANSWER_relay_denied, NULL, "");
 }
 
-static void a_configured_postmaster(void **state)
+/* RFC 5321 section 4.5.1, and never a mailbox that would come back to us. */
+static void who_is_postmaster(void **state)
 {
-    struct judge_args j = *(const struct judge_args *)*state;
-    j.postmaster = STR("help@any.example");
-    ask(&j, "postmaster", "", "192.0.2.1", NULL, ANSWER_recipient_ok, "help@any.example", "");
-    ask(&j, "postmaster@any.example", "", "192.0.2.1", NULL, ANSWER_recipient_ok, NULL, "");
+    static const struct {
+        const char *own_name, *option, *rcpt;
+        enum answer answer;
+        const char *stored;
+    } rows[] = {
+        {"edge.example", "help@any.example", "postmaster", ANSWER_recipient_ok, "help@any.example"},
+        {"edge.example", "help@any.example", "Postmaster@EDGE.example", ANSWER_recipient_ok,
+         "help@any.example"},
+        {"edge.example", "help@any.example", "postmaster@any.example", ANSWER_recipient_ok, NULL},
+        {"edge.example", "ops@remote.example", "postmaster", ANSWER_recipient_ok, "ops@remote.example"},
+        {"edge.example", "root@Edge.example", "postmaster", ANSWER_postmaster_missing, NULL},
+        {"edge.example", "root@edge.example", "postmaster@edge.example", ANSWER_postmaster_missing, NULL},
+        {"any.example", "", "postmaster", ANSWER_recipient_ok, "postmaster@any.example"},
+        {"list.example", "", "postmaster", ANSWER_recipient_ok, "postmaster@list.example"},
+        {"list.example", "", "postmaster@list.example", ANSWER_recipient_ok, NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        own_name = rows[i].own_name, postmaster = rows[i].option;
+        ask(*state, rows[i].rcpt, "", "192.0.2.1", NULL, rows[i].answer, rows[i].stored, "");
+    }
+    own_name = "edge.example", postmaster = "";
 }
 
 static void an_empty_directory_is_no_verdict(void **state)
@@ -146,10 +168,10 @@ static void an_empty_directory_is_no_verdict(void **state)
     char empty[] = "/tmp/kedge-judge-XXXXXX";
     struct buf why = {0};
     assert_non_null(mkdtemp(empty));
-    struct judge_args j = {.directory = directory_open(empty, &why), .hostname = STR("edge.example")};
+    struct judge_args j = {.directory = directory_open(empty, &why)};
     assert_non_null(j.directory);
     ask(&j, "x@any.example", "", "192.0.2.1", NULL, ANSWER_directory_trouble, NULL, "");
-    ask(&j, "postmaster", "", "192.0.2.1", NULL, ANSWER_recipient_ok, "postmaster@edge.example", "");
+    ask(&j, "postmaster", "", "192.0.2.1", NULL, ANSWER_directory_trouble, NULL, "");
     directory_close(j.directory);
     clean(empty);
     buf_release(&why);
@@ -157,7 +179,7 @@ static void an_empty_directory_is_no_verdict(void **state)
 
 static int setup(void **state)
 {
-    static struct judge_args j = {.hostname = STR("edge.example")};
+    static struct judge_args j;
     struct buf why = {0};
     if (!mkdtemp(folder))
         return -1;
@@ -182,7 +204,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stranger_reaches_accepted_domains_only),
         cmocka_unit_test(a_tenant_relays_for_its_own_senders),
-        cmocka_unit_test(a_configured_postmaster),
+        cmocka_unit_test(who_is_postmaster),
         cmocka_unit_test(an_empty_directory_is_no_verdict),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

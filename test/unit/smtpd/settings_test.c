@@ -45,9 +45,32 @@ static void a_network_that_is_none_is_named(void **state)
     buf_release(&why);
 }
 
+static void a_postmaster_is_a_mailbox(void **state)
+{
+    (void)state;
+    static char own_name[] = "edge.example";
+    static const struct {
+        const char *mailbox;
+        enum err e;
+    } rows[] = {{"", OK}, {"ops@any.example", OK}, {"ops", ERR_MALFORMED}, {"a@b@c", ERR_MALFORMED}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char *mailbox = str_dup(str_of(rows[i].mailbox));
+        struct conf c = {.hostname = own_name, .postmaster = mailbox};
+        struct buf why = {0};
+        struct smtpd_settings *s = NULL;
+        assert_int_equal(smtpd_settings_new(&c, &s, &why), rows[i].e);
+        assert_true(!why.n == !rows[i].e);
+        if (s)
+            smtpd_settings_free(s);
+        buf_release(&why);
+        free(mailbox);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(networks),
-                                       cmocka_unit_test(a_network_that_is_none_is_named)};
+                                       cmocka_unit_test(a_network_that_is_none_is_named),
+                                       cmocka_unit_test(a_postmaster_is_a_mailbox)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
