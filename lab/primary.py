@@ -1,0 +1,176 @@
+"""The hidden primary of managed zones: Knot, BIND or PowerDNS, which signs by itself (ECDSA P-256, NSEC), takes
+dynamic updates and gives transfers, both to whoever has the TSIG key."""
+
+import base64
+import dataclasses
+import os
+import signal
+from pathlib import Path
+
+import dns.dnssec
+import dns.flags
+import dns.message
+import dns.name
+import dns.query
+import dns.rcode
+import dns.rdatatype
+import dns.tsig
+import dns.update
+import dns.zone
+
+from lab import process
+
+
+@dataclasses.dataclass(frozen=True)
+class TsigKey:
+    """Who has it may change and transfer the zones. The secret is in base64, as every configuration file wants it."""
+
+    name: str = "kedge"
+    algorithm: str = "hmac-sha256"
+    secret: str = dataclasses.field(default_factory=lambda: base64.b64encode(os.urandom(32)).decode())
+
+    def ring(self) -> dict:
+        """The key for dnspython."""
+        return {dns.name.from_text(self.name): dns.tsig.Key(self.name, self.secret, self.algorithm)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a primary is to do. text: the records of a new zone by its name; notify: (address, port) of secondaries;
+    ttl: of DNSKEY; lifetime: of signatures in seconds, None: the engine's own choice (PowerDNS knows no other)."""
+
+    text: dict[str, str]
+    key: TsigKey
+    notify: list[tuple[str, int]]
+    ttl: int
+    lifetime: int | None = None
+
+
+class NameServer:
+    """A name server that can be stopped, paused and asked."""
+
+    def __init__(self, name: str, folder: Path, address: str, port: int):
+        self.name, self.folder, self.address, self.port = name, folder, address, port
+        self.server: process.Server | None = None
+        self.folder.mkdir(parents=True)
+
+    def run(self, *command):
+        """Starts the program; it must stay in the foreground."""
+        self.server = process.Server(self.name, list(command), self.folder / "log")
+
+    def stop(self, how=signal.SIGTERM):
+        """Ends it; start() may follow."""
+        self.server.stop(how)
+
+    def restart(self):
+        """Ends and starts it; what was updated must still be there."""
+        self.stop()
+        self.start()
+
+    def pause(self):
+        """From now on it does not answer: SIGSTOP."""
+        self.server.child.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        """Goes on after pause()."""
+        self.server.child.send_signal(signal.SIGCONT)
+
+    def ask(self, name: str, kind: str, timeout: float = 2) -> dns.message.Message:
+        """What it says, with signatures, to somebody without a key."""
+        query = dns.message.make_query(name, kind, want_dnssec=True)
+        query.flags &= ~dns.flags.RD
+        return dns.query.udp_with_fallback(query, self.address, timeout=timeout, port=self.port)[0]
+
+    def serial(self, zone: str) -> int | None:
+        """The SOA serial that it serves; None when it serves none."""
+        try:
+            answer = self.ask(zone, "SOA", 0.3).answer
+        except (OSError, dns.exception.Timeout):
+            return None
+        return answer[0][0].serial if answer else None
+
+    def serves_signed(self, zone: str) -> bool:
+        """Whether it serves the zone with signatures."""
+        return self.serial(zone) is not None and len(self.ask(zone, "SOA").answer) == 2
+
+
+class Primary(NameServer):
+    """What the three engines have in common."""
+
+    def __init__(self, folder: Path, address: str, port: int, plan: Plan):
+        super().__init__(type(self).__name__.lower(), folder, address, port)
+        self.plan = plan
+        self.is_new = True
+        for zone, text in plan.text.items():
+            (self.folder / f"{zone}.zone").write_text(text, encoding="utf-8")
+
+    @staticmethod
+    def address_for(number: int, port: int) -> tuple[str, int]:
+        """Where the primary of the lab's managed zones with that number listens."""
+        return f"127.54.{number}.1", port
+
+    def start(self):
+        """Starts it and waits until it serves all zones signed. The first start takes the zones from files, later ones
+        go on from what the server kept."""
+        self.launch()
+        self.is_new = False
+        self.server.wait_ready(lambda: all(self.serves_signed(zone) for zone in self.plan.text), 20)
+
+    def launch(self):
+        """Configures and runs the engine."""
+        raise NotImplementedError
+
+    def ds(self, zone: str) -> list[str]:
+        """The DS records that the parent needs."""
+        keys = next(r for r in self.ask(zone, "DNSKEY").answer if r.rdtype == dns.rdatatype.DNSKEY)
+        return [dns.dnssec.make_ds(keys.name, key, "SHA256").to_text() for key in keys if key.flags & dns.dnssec.Flag.SEP]
+
+    def update(self, zone: str, *changes: tuple) -> dns.message.Message:
+        """One DNS UPDATE. Changes are ("add", name, ttl, type, data), ("delete", name[, type[, data]]) or
+        ("replace", name, ttl, type, data), names relative to the zone."""
+        message = dns.update.Update(zone, keyring=self.plan.key.ring())
+        for verb, *words in changes:
+            getattr(message, verb)(*words)
+        answer = dns.query.tcp(message, self.address, timeout=20, port=self.port)
+        if answer.rcode():
+            raise process.Failed(f"{self.name} refused an update of {zone}: {dns.rcode.to_text(answer.rcode())}")
+        return answer
+
+    def transfer(self, zone: str) -> dns.zone.Zone:
+        """The whole zone by AXFR."""
+        answers = dns.query.xfr(self.address, zone, port=self.port, lifetime=20, relativize=False,
+                                 keyring=self.plan.key.ring())
+        return dns.zone.from_xfr(answers, relativize=False)
+
+
+class Knot(Primary):
+    """Knot DNS, as it should be run for zones fed by updates: everything in the journal, no zone file."""
+
+    def launch(self):
+        key, ttl, lifetime = self.plan.key, self.plan.ttl, self.plan.lifetime
+        (self.folder / "run").mkdir(exist_ok=True)
+        policy = [] if lifetime is None else [
+            f"rrsig-lifetime: {lifetime}", f"rrsig-refresh: {lifetime // 3}", "rrsig-pre-refresh: 0",
+            f"zone-max-ttl: {ttl}", "propagation-delay: 0"]
+        remotes = [f"  - id: s{i}\n    address: {address}@{port}" for i, (address, port) in enumerate(self.plan.notify)]
+        (self.folder / "conf").write_text("\n".join([
+            "server:", f'  rundir: "{self.folder}/run"', f"  listen: {self.address}@{self.port}",
+            "  udp-workers: 1\n  tcp-workers: 1\n  background-workers: 1",
+            "log:\n  - target: stderr\n    any: info",
+            "database:", f'  storage: "{self.folder}/run"',
+            f"key:\n  - id: {key.name}\n    algorithm: {key.algorithm}\n    secret: {key.secret}",
+            *(["remote:", *remotes] if remotes else []),
+            f"acl:\n  - id: holder\n    key: {key.name}\n    action: [update, transfer]",
+            f"policy:\n  - id: lab\n    algorithm: ecdsap256sha256\n    dnskey-ttl: {ttl}",
+            *(f"    {line}" for line in policy),
+            "template:\n  - id: default", f'    storage: "{self.folder}"',
+            f"    acl: holder\n    notify: [{', '.join(f's{i}' for i in range(len(remotes)))}]",
+            "    dnssec-signing: on\n    dnssec-policy: lab\n    journal-content: all",
+            f"    zonefile-sync: -1\n    zonefile-load: {'whole' if self.is_new else 'none'}",
+            "zone:",
+            *(f'  - domain: "{zone}"\n    file: "{zone}.zone"' for zone in self.plan.text),
+        ]) + "\n", encoding="utf-8")
+        self.run(process.program("knotd"), "-c", self.folder / "conf")
+
+
+ENGINES = {"knot": Knot}
