@@ -8,6 +8,8 @@ Modules, bottom first:
   signer      DNSSEC signing of a zone, with any defect a test wants
   world       the zones and hosts of the lab: a table, readable as documentation
   internet    authoritative servers (Knot), the validating resolver (Unbound), the DNS forger
+  primary      a primary that signs by itself and takes updates: Knot, BIND or PowerDNS
+  authority    managed zones: a hidden primary, public secondaries, the DS record in the parent
   sink        SMTP and LMTP servers that store what they get
   attacker    a man in the middle on the SMTP connection
   postfix     a mail provider that knows nothing of us

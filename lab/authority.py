@@ -2,7 +2,6 @@
 secondaries that the zone's NS records name, and the DS record in the parent, so that the resolver validates it all."""
 
 import itertools
-import subprocess
 from pathlib import Path
 
 from lab import namespace, primary, process
@@ -55,10 +54,7 @@ class Secondary(NameServer):
             self._control("zone-refresh", zone)
 
     def _control(self, *words):
-        command = [process.program("knotc"), "-b", "-s", self.folder / "run" / "knot.sock", *words]
-        done = subprocess.run(command, env=process.environ(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        if done.returncode:
-            raise process.Failed(f"knotc {' '.join(words)}: {done.stdout}")
+        process.once(process.program("knotc"), "-b", "-s", self.folder / "run" / "knot.sock", *words)
 
 
 class ManagedZones:

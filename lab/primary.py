@@ -5,6 +5,7 @@ import base64
 import dataclasses
 import os
 import signal
+import socket
 from pathlib import Path
 
 import dns.dnssec
@@ -18,7 +19,7 @@ import dns.tsig
 import dns.update
 import dns.zone
 
-from lab import process
+from lab import namespace, process
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +88,7 @@ class NameServer:
             answer = self.ask(zone, "SOA", 0.3).answer
         except (OSError, dns.exception.Timeout):
             return None
-        return answer[0][0].serial if answer else None
+        return next((r[0].serial for r in answer if r.rdtype == dns.rdatatype.SOA), None)
 
     def serves_signed(self, zone: str) -> bool:
         """Whether it serves the zone with signatures."""
@@ -173,4 +174,78 @@ class Knot(Primary):
         self.run(process.program("knotd"), "-c", self.folder / "conf")
 
 
-ENGINES = {"knot": Knot}
+class Bind(Primary):
+    """BIND with a signing policy on a dynamic zone."""
+
+    @staticmethod
+    def address_for(number: int, port: int) -> tuple[str, int]:
+        """BIND listens only on addresses that an interface has: without a namespace that is one."""
+        if not namespace.inside():
+            return "127.0.0.1", free_port()
+        address, _ = Primary.address_for(number, port)
+        namespace.add_address(address)
+        return address, port
+
+    def launch(self):
+        key, ttl, lifetime = self.plan.key, self.plan.ttl, self.plan.lifetime
+        policy = "" if lifetime is None else (
+            f"signatures-validity PT{lifetime}S; signatures-validity-dnskey PT{lifetime}S; "
+            f"signatures-refresh PT{lifetime // 3}S; max-zone-ttl PT{ttl}S; ")
+        notify = " ".join(f"{address} port {port};" for address, port in self.plan.notify)
+        (self.folder / "conf").write_text("\n".join([
+            f'key "{key.name}" {{ algorithm {key.algorithm}; secret "{key.secret}"; }};',
+            f'dnssec-policy "lab" {{ keys {{ csk lifetime unlimited algorithm ecdsap256sha256; }}; dnskey-ttl {ttl}; {policy}}};',
+            f'options {{ directory "{self.folder}"; pid-file none; lock-file none; session-keyfile none; ',
+            f"  listen-on port {self.port} {{ {self.address}; }}; listen-on-v6 {{ none; }}; dnssec-validation no;",
+            f'  recursion no; notify explicit; notify-delay 0; also-notify {{ {notify} }}; allow-transfer {{ key "{key.name}"; }};',
+            "};",
+            "controls { };",
+            *(f'zone "{zone}" {{ type primary; file "{zone}.zone"; dnssec-policy "lab"; allow-update {{ key "{key.name}"; }}; }};'
+              for zone in self.plan.text),
+        ]) + "\n", encoding="utf-8")
+        self.run(process.program("named"), "-g", "-n", "1", "-c", self.folder / "conf")
+
+
+class PowerDns(Primary):
+    """PowerDNS, which signs when it is asked, with its database in LMDB."""
+
+    def launch(self):
+        modules = process.find_folder("usr/lib/*/pdns")
+        (self.folder / "pdns.conf").write_text("\n".join([
+            f"launch=lmdb\nmodule-dir={modules}\nlmdb-filename={self.folder}/lmdb\nlmdb-shards=1",
+            f"local-address={self.address}\nlocal-port={self.port}\nsocket-dir={self.folder}",
+            "daemon=no\nguardian=no\ndisable-syslog=yes\nloglevel=5\nsecurity-poll-suffix=",
+            "primary=yes\nxfr-cycle-interval=1\nonly-notify=",
+            f"also-notify={','.join(f'{address}:{port}' for address, port in self.plan.notify)}",
+            "dnsupdate=yes\nallow-dnsupdate-from=127.0.0.0/8,::1,fd00::/8\nallow-axfr-ips=",
+            "default-ksk-algorithm=ecdsa256\ndefault-zsk-algorithm=",
+            "cache-ttl=0\nquery-cache-ttl=0\nnegquery-cache-ttl=0\nzone-cache-refresh-interval=0\nreceiver-threads=1",
+        ]) + "\n", encoding="utf-8")
+        if self.is_new:
+            self._import()
+        self.run(process.program("pdns_server"), f"--config-dir={self.folder}")
+
+    def _import(self):
+        key = self.plan.key
+        self._util("import-tsig-key", key.name, key.algorithm, key.secret)
+        for zone in self.plan.text:
+            self._util("load-zone", zone, self.folder / f"{zone}.zone")
+            self._util("set-kind", zone, "primary")
+            self._util("secure-zone", zone)
+            self._util("activate-tsig-key", zone, key.name, "primary")
+            self._util("set-meta", zone, "TSIG-ALLOW-DNSUPDATE", key.name)
+            self._util("set-meta", zone, "NOTIFY-DNSUPDATE", "1")
+
+    def _util(self, *words):
+        process.once(process.program("pdnsutil"), f"--config-dir={self.folder}", *words)
+
+
+ENGINES = {"knot": Knot, "bind": Bind, "powerdns": PowerDns}
+
+
+def free_port() -> int:
+    """A port that is free on 127.0.0.1 for UDP and TCP."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        stream.bind(("127.0.0.1", 0))
+        udp.bind(stream.getsockname())
+        return stream.getsockname()[1]

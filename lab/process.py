@@ -82,3 +82,18 @@ def environ() -> dict:
 def program(name: str) -> str:
     """The path of an unpacked program: in place inside the namespace, in the tree outside."""
     return name if namespace.inside() else packages.program(name)
+
+
+def once(*command) -> str:
+    """Runs an unpacked program to its end and returns what it said; a status other than 0 is a failure."""
+    words = [str(word) for word in command]
+    done = subprocess.run(words, env=environ(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if done.returncode:
+        raise Failed(f"{' '.join(words)}: {done.stdout}")
+    return done.stdout
+
+
+def find_folder(pattern: str) -> Path:
+    """A folder of the unpacked programs by its pattern below the root: in place inside the namespace."""
+    root = Path("/") if namespace.inside() else packages.tree()
+    return next(root.glob(pattern))
