@@ -60,7 +60,7 @@ const struct db_migration tenant_schema[] = {
      " confirmed_ms BIGINT NOT NULL, created_ms BIGINT NOT NULL);"
      "CREATE TABLE edge_serves (edge TEXT NOT NULL REFERENCES edge (name) ON DELETE CASCADE,"
      " key_set_id BIGINT NOT NULL, pair_id BIGINT NOT NULL, algorithm TEXT NOT NULL,"
-     " PRIMARY KEY (edge, key_set_id, pair_id));"
+     " spki_sha256 BLOB NOT NULL, PRIMARY KEY (edge, key_set_id, pair_id));"
      "CREATE TABLE edge_probe (edge TEXT NOT NULL REFERENCES edge (name) ON DELETE CASCADE, name TEXT NOT "
      "NULL,"
      " address TEXT NOT NULL, algorithm TEXT NOT NULL, at_ms BIGINT NOT NULL, good INTEGER NOT NULL,"
@@ -88,13 +88,18 @@ const struct db_migration tenant_schema[] = {
 
      /* grp: the group's label of a managed key set, '' for one that was imported by name. */
      "ALTER TABLE key_set ADD COLUMN grp TEXT NOT NULL DEFAULT '';"
-     "ALTER TABLE key_set ADD COLUMN algorithms TEXT NOT NULL DEFAULT 'ecdsa';"
      "ALTER TABLE key_set ADD COLUMN rsa INTEGER NOT NULL DEFAULT 0;"
      "ALTER TABLE key_set ADD COLUMN ta INTEGER NOT NULL DEFAULT 0;"
+     /* keeps_next: make a next key when there is none; memory: what the gate remembers between steps. */
+     "ALTER TABLE key_set ADD COLUMN keeps_next INTEGER NOT NULL DEFAULT 1;"
+     "ALTER TABLE key_set ADD COLUMN memory BLOB;"
      "CREATE UNIQUE INDEX key_set_by_grp ON key_set (grp) WHERE grp <> '';"
      "CREATE TABLE gate_key (id BIGINT PRIMARY KEY,"
      " key_set_id BIGINT NOT NULL REFERENCES key_set (id) ON DELETE CASCADE, pair_id BIGINT NOT NULL,"
-     " algorithm TEXT NOT NULL, spki_sha256 BLOB NOT NULL, state TEXT NOT NULL, since_ms BIGINT NOT NULL);"
+     " algorithm TEXT NOT NULL, spki_sha256 BLOB NOT NULL, state TEXT NOT NULL, since_ms BIGINT NOT NULL,"
+     /* ta_sha256: of the issuing CA, empty without one; lost: a record whose key is not known, else empty. */
+     " ta_sha256 BLOB NOT NULL, lost BLOB NOT NULL, proven_ms BIGINT NOT NULL, roll TEXT NOT NULL,"
+     " roll_ms BIGINT NOT NULL, compromised INTEGER NOT NULL, forgotten INTEGER NOT NULL);"
      "CREATE INDEX gate_key_by_set ON gate_key (key_set_id, state);"
      "CREATE TABLE key_event (key_set_id BIGINT NOT NULL, at_ms BIGINT NOT NULL, gate_key_id BIGINT NOT NULL,"
      " event TEXT NOT NULL, detail TEXT NOT NULL);"
