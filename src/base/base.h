@@ -20,6 +20,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/lru.h"
 #include "base/map.h"
 #include "base/rand.h"
 #include "base/str.h"
