@@ -5,32 +5,14 @@
 
 #include "dns/tsig.h"
 #include "dns/update.h"
+#include "dns/zone_message.h"
 
 struct authority {
     struct addr addr;
     const struct tsig_key *key; /* NULL: nothing is signed */
 };
 
-/* One RRSIG. Times in seconds since 1970. */
-struct dns_signature {
-    struct str owner;
-    uint16_t covered, key_tag;
-    uint8_t algorithm;
-    int64_t inception, expiration;
-};
-
-struct authority_answer {
-    enum dns_rcode rcode;
-    bool is_authoritative; /* AA */
-    size_t n;              /* of the answer section, RRSIGs aside, sorted */
-    struct dns_raw *records;
-    size_t signature_count; /* of the answer and the authority section */
-    struct dns_signature *signatures;
-    bool has_serial; /* of the SOA in the answer or the authority section */
-    uint32_t serial;
-};
-
-/* Asks without recursion, with DO and CD; over UDP, three times, then over TCP when the answer is cut. OK:
+/* Asks without recursion, with DO; over UDP, three times, then over TCP when the answer is cut. OK:
  * the server answered, whatever it said. ERR_TIMEOUT, ERR_SYSTEM, ERR_CLOSED, ERR_MALFORMED and a sentence
  * otherwise. Questions are not signed. */
 enum err authority_ask(const struct authority *s, struct arena *a, const struct dns_question *question,
@@ -51,7 +33,6 @@ enum err authority_update(const struct authority *s, struct str zone, const stru
 /* AXFR. each() sees every record as it comes, the SOA once, first; names and data live during the call. What
  * it saw counts only when OK is returned: then it was the whole zone, signed to the end. ERR_REFUSED: the
  * server does not give it to us. The deadline is for the whole. */
-typedef void authority_each(void *ctx, const struct dns_raw *record);
 enum err authority_transfer(const struct authority *s, struct str zone, deadline until, authority_each *each,
                             void *ctx, struct buf *why) MUST_CHECK;
 

@@ -21,10 +21,23 @@ enum {
     RCODE_REFUSED = 5,
 };
 
+static unsigned query_flags(enum dns_check check)
+{
+    switch (check) {
+    case DNS_VALIDATED:
+        return FLAG_RD | FLAG_AD;
+    case DNS_CHECKING_DISABLED:
+        return FLAG_RD | FLAG_AD | FLAG_CD;
+    case DNS_AUTHORITATIVE:
+        break;
+    }
+    return 0;
+}
+
 bool dns_query_write(struct buf *out, uint16_t id, const struct dns_question *question, enum dns_check check)
 {
     buf_add_u16(out, id);
-    buf_add_u16(out, FLAG_RD | FLAG_AD | (check == DNS_CHECKING_DISABLED ? FLAG_CD : 0));
+    buf_add_u16(out, (uint16_t)query_flags(check));
     buf_add_u16(out, 1);
     buf_add_u16(out, 0);
     buf_add_u16(out, 0);

@@ -9,9 +9,11 @@ enum {
     DNS_MESSAGE_MAX = 65535,
 };
 
-enum dns_check { DNS_VALIDATED, DNS_CHECKING_DISABLED };
+/* Whom to ask, and what it shall do: a resolver that validates, or shall not; an authoritative server. */
+enum dns_check { DNS_VALIDATED, DNS_CHECKING_DISABLED, DNS_AUTHORITATIVE };
 
-/* A question with RD, AD, EDNS and DO; CD when checking is disabled. False when the name has no wire form. */
+/* A question with EDNS and DO; RD and AD for a resolver, CD when checking is disabled. False when the name
+ * has no wire form. */
 bool dns_query_write(struct buf *out, uint16_t id, const struct dns_question *question, enum dns_check check);
 
 enum dns_parsed {

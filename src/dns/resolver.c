@@ -200,18 +200,31 @@ static void ask_over_udp(struct round *round)
     }
 }
 
-static void ask_over_tcp(struct round *round, struct pending *p)
+static void exchange_over_tcp(struct round *round, struct pending *p, struct dns_answer *out)
 {
     struct buf answer = {0}, why = {0};
     enum err e = tcp_exchange(&round->r->conf.address, buf_str(&p->query), round->until, &answer, &why);
     if (e != OK) {
-        dns_answer_fail(round->a, p->question, DNS_ERROR_TIMEOUT, buf_str(&why), p->out);
-    } else if (dns_answer_parse(round->a, buf_str(&answer), p->id, p->question, p->out) != DNS_PARSED) {
+        dns_answer_fail(round->a, p->question, DNS_ERROR_TIMEOUT, buf_str(&why), out);
+    } else if (dns_answer_parse(round->a, buf_str(&answer), p->id, p->question, out) != DNS_PARSED) {
         dns_answer_fail(round->a, p->question, DNS_ERROR_MALFORMED,
-                        STR("another answer than asked for, over TCP"), p->out);
+                        STR("another answer than asked for, over TCP"), out);
     }
     buf_release(&answer);
     buf_release(&why);
+}
+
+/* The whole dialog, the second question after a SERVFAIL included, as over UDP. */
+static void ask_over_tcp(struct round *round, struct pending *p)
+{
+    struct dns_answer unchecked;
+    exchange_over_tcp(round, p, p->out);
+    if (p->out->status != DNS_ERROR || p->out->error != DNS_ERROR_SERVFAIL || round->r->conf.unchecked)
+        return;
+    write_query(round, p, DNS_CHECKING_DISABLED);
+    exchange_over_tcp(round, p, &unchecked);
+    if (unchecked.status != DNS_ERROR)
+        p->out->error = DNS_ERROR_BOGUS;
 }
 
 static void give_up(struct round *round, struct pending *p)

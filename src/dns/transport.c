@@ -21,7 +21,7 @@ void udp_pool_release(struct udp_pool *p)
     (void)pthread_mutex_destroy(&p->lock);
 }
 
-static int connected_socket(const struct addr *to, int type)
+int dns_socket(const struct addr *to, int type)
 {
     int fd = socket(to->ss.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
@@ -41,7 +41,7 @@ int udp_pool_take(struct udp_pool *p)
     if (p->n)
         fd = p->idle[--p->n];
     (void)pthread_mutex_unlock(&p->lock);
-    return fd >= 0 ? fd : connected_socket(&p->to, SOCK_DGRAM);
+    return fd >= 0 ? fd : dns_socket(&p->to, SOCK_DGRAM);
 }
 
 void udp_pool_give(struct udp_pool *p, int fd, bool clean)
@@ -57,7 +57,7 @@ void udp_pool_give(struct udp_pool *p, int fd, bool clean)
     file_close(&fd);
 }
 
-static enum err await(int fd, short events, deadline until)
+enum err dns_await(int fd, short events, deadline until)
 {
     for (;;) {
         struct pollfd p = {.fd = fd, .events = events};
@@ -71,7 +71,7 @@ static enum err await(int fd, short events, deadline until)
     }
 }
 
-static enum err tcp_send(int fd, struct str bytes, deadline until)
+static enum err send_bytes(int fd, struct str bytes, deadline until)
 {
     while (bytes.n) {
         ssize_t n = send(fd, bytes.p, bytes.n, MSG_NOSIGNAL);
@@ -81,14 +81,14 @@ static enum err tcp_send(int fd, struct str bytes, deadline until)
         }
         if (errno != EAGAIN && errno != EINTR)
             return ERR_SYSTEM;
-        enum err e = await(fd, POLLOUT, until);
+        enum err e = dns_await(fd, POLLOUT, until);
         if (e != OK)
             return e;
     }
     return OK;
 }
 
-static enum err tcp_receive(int fd, size_t wanted, deadline until, struct buf *out)
+static enum err receive_bytes(int fd, size_t wanted, deadline until, struct buf *out)
 {
     buf_clear(out);
     buf_reserve(out, wanted);
@@ -102,34 +102,69 @@ static enum err tcp_receive(int fd, size_t wanted, deadline until, struct buf *o
             return ERR_CLOSED;
         if (errno != EAGAIN && errno != EINTR)
             return ERR_SYSTEM;
-        enum err e = await(fd, POLLIN, until);
+        enum err e = dns_await(fd, POLLIN, until);
         if (e != OK)
             return e;
     }
     return OK;
 }
 
-enum err tcp_exchange(const struct addr *to, struct str message, deadline until, struct buf *answer,
-                      struct buf *why)
+static enum err explain(const struct dns_tcp *c, enum err e, struct buf *why)
 {
-    int fd = connected_socket(to, SOCK_STREAM);
-    if (fd < 0)
-        return err_system(why, "TCP to the resolver");
+    char text[ADDR_TEXT];
+    (void)addr_format(&c->to, text);
+    if (e == ERR_SYSTEM)
+        return err_system(why, "TCP to %s", text);
+    if (e != OK)
+        buf_set(why, "TCP to %s: %s", text, err_text(e));
+    return e;
+}
+
+enum err tcp_open(struct dns_tcp *c, const struct addr *to, deadline until, struct buf *why)
+{
+    *c = (struct dns_tcp){.to = *to, .fd = dns_socket(to, SOCK_STREAM)};
+    enum err e = c->fd < 0 ? ERR_SYSTEM : dns_await(c->fd, POLLOUT, until);
+    int refused = 0;
+    socklen_t n = sizeof refused;
+    if (e == OK && getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &refused, &n) == 0 && refused) {
+        errno = refused;
+        e = ERR_SYSTEM;
+    }
+    return explain(c, e, why);
+}
+
+void tcp_close(struct dns_tcp *c)
+{
+    file_close(&c->fd);
+}
+
+enum err tcp_send(struct dns_tcp *c, struct str message, deadline until, struct buf *why)
+{
     struct buf framed = {0};
     buf_add_u16(&framed, (uint16_t)message.n);
     buf_add(&framed, message);
-    enum err e = await(fd, POLLOUT, until);
-    if (e == OK)
-        e = tcp_send(fd, buf_str(&framed), until);
-    if (e == OK)
-        e = tcp_receive(fd, 2, until, answer);
-    if (e == OK)
-        e = tcp_receive(fd, get_u16(answer->p), until, answer);
-    if (e == ERR_SYSTEM)
-        e = err_system(why, "TCP to the resolver");
-    else if (e != OK)
-        buf_set(why, "TCP to the resolver: %s", err_text(e));
+    enum err e = send_bytes(c->fd, buf_str(&framed), until);
     buf_release(&framed);
-    file_close(&fd);
+    return explain(c, e, why);
+}
+
+enum err tcp_receive(struct dns_tcp *c, deadline until, struct buf *out, struct buf *why)
+{
+    enum err e = receive_bytes(c->fd, 2, until, out);
+    if (e == OK)
+        e = receive_bytes(c->fd, get_u16(out->p), until, out);
+    return explain(c, e, why);
+}
+
+enum err tcp_exchange(const struct addr *to, struct str message, deadline until, struct buf *answer,
+                      struct buf *why)
+{
+    struct dns_tcp c;
+    enum err e = tcp_open(&c, to, until, why);
+    if (e == OK)
+        e = tcp_send(&c, message, until, why);
+    if (e == OK)
+        e = tcp_receive(&c, until, answer, why);
+    tcp_close(&c);
     return e;
 }

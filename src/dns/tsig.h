@@ -53,12 +53,10 @@ const char *tsig_error_name(enum tsig_error error);
 
 /* One exchange: a message signed and its answer, or the messages of a transfer, verified in turn. */
 struct tsig {
-    const struct tsig_key *key; /* borrowed */
-    uint8_t mac[TSIG_MAC_MAX];  /* of the signed message before */
-    size_t mac_n;
-    struct buf unsigned_run; /* messages since, that came without a signature */
-    unsigned unsigned_count;
-    bool is_first;      /* no answer was seen yet */
+    const struct tsig_key *key;     /* borrowed */
+    struct evp_mac_ctx_st *running; /* the HMAC over what the next signature covers */
+    unsigned unsigned_count;        /* messages since the last signature */
+    bool is_later;                  /* an answer was seen: what follows is the rest of a transfer */
     int64_t their_time; /* of the last signature, or of a BADTIME answer, in seconds; 0 when unknown */
 };
 

@@ -125,3 +125,22 @@ bool dns_write_name(struct buf *out, struct str name)
     }
     return true;
 }
+
+void dns_write_name_text(struct buf *out, const struct dns_name_text *name)
+{
+    for (size_t i = 0; i < name->n; i++) {
+        size_t length_at = out->n;
+        buf_add_char(out, 0);
+        for (; i < name->n && name->p[i] != '.'; i++) {
+            const char *digit = name->p + i + 1;
+            if (name->p[i] != '\\') {
+                buf_add_char(out, name->p[i]);
+                continue;
+            }
+            buf_add_char(out, (char)((digit[0] - '0') * 100 + (digit[1] - '0') * 10 + digit[2] - '0'));
+            i += 3;
+        }
+        out->p[length_at] = (char)(out->n - length_at - 1);
+    }
+    buf_add_char(out, 0);
+}

@@ -43,5 +43,7 @@ bool dns_read_rr(struct dns_reader *r, struct dns_rr *out);
 
 /* A name in the form of dns/name.h, uncompressed. False when it has another form. */
 bool dns_write_name(struct buf *out, struct str name);
+/* A name of the network back to octets, uncompressed, in lower case, whatever is inside its labels. */
+void dns_write_name_text(struct buf *out, const struct dns_name_text *name);
 
 #endif
