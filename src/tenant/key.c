@@ -1,4 +1,4 @@
-#include "tenant/key_priv.h"
+#include "tenant/key.h"
 
 void key_chain_pack(struct buf *out, const struct tls_pair *pair)
 {

@@ -1,6 +1,6 @@
 #include "tenant/sync_priv.h"
 
-#include "tenant/key_priv.h"
+#include "tenant/key.h"
 #include "tenant/load_priv.h"
 
 /* So many epochs of changes are kept; a directory that is further behind is written anew. */

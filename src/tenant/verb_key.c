@@ -1,4 +1,4 @@
-#include "tenant/key_priv.h"
+#include "tenant/key.h"
 #include "tenant/verbs_priv.h"
 
 #include "dns/name.h"

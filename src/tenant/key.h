@@ -1,7 +1,7 @@
-/* Key sets as they are kept in the database: chain as packed DER, key as DER. Used by the verbs and by the
- * keystore's sync. */
-#ifndef TENANT_KEY_PRIV_H
-#define TENANT_KEY_PRIV_H
+/* Key sets as they are kept in the database: chain as packed DER, key as DER. Used by the keystore's sync and
+ * by the module keys. */
+#ifndef TENANT_KEY_H
+#define TENANT_KEY_H
 
 #include "tenant/call.h"
 
