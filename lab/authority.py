@@ -29,8 +29,9 @@ class Secondary(NameServer):
             f"key:\n  - id: {key.name}\n    algorithm: {key.algorithm}\n    secret: {key.secret}",
             f"remote:\n  - id: primary\n    address: {source[0]}@{source[1]}\n    key: {key.name}",
             "acl:\n  - id: notify\n    address: 127.0.0.0/8\n    action: notify",
+            f"  - id: signed\n    key: {key.name}\n    action: notify",  # PowerDNS signs its NOTIFY
             "template:\n  - id: default", f'    storage: "{self.folder}/run"',
-            "    master: primary\n    acl: notify\n    zonefile-sync: -1\n    zonefile-load: none",
+            "    master: primary\n    acl: [notify, signed]\n    zonefile-sync: -1\n    zonefile-load: none",
             "    journal-content: all\n    semantic-checks: off\n    retry-max-interval: 1",
             "zone:",
             *(f'  - domain: "{zone}"' for zone in zones),
