@@ -1,0 +1,256 @@
+/* Tables of differences, written as lines: "owner TTL TYPE data". */
+#define KEDGE_TEST
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/base.h"
+#include "zone/diff.h"
+
+static const struct tlsa published[] = {{3, 1, 1, {"\x11", 1}}, {3, 1, 1, {"\x22", 1}}};
+
+/* Host a with DANE, b without, z gone; group g1 is published, g2 is not. */
+static const struct zone_host hosts[] = {{.label = {"a", 1}, .dane = true, .group = 0},
+                                         {.label = {"b", 1}, .group = SIZE_MAX},
+                                         {.label = {"z", 1}, .is_gone = true, .dane = true, .group = 0}};
+
+#define WHOLE                                                                                                \
+    "_25._tcp.a.mx.example 1800 CNAME _dane.g1.mx.example\n"                                                 \
+    "_dane.g1.mx.example 1800 TLSA 11\n"                                                                     \
+    "_dane.g1.mx.example 1800 TLSA 22\n"                                                                     \
+    "a.mx.example 3600 A 192.0.2.1\n"                                                                        \
+    "b.mx.example 3600 A 192.0.2.1\n"
+
+static struct zone_records read_records(struct arena *a, const char *text)
+{
+    struct zone_records out = {.r = ARENA_ARRAY(a, struct dns_raw, strlen(text) + 1)};
+    struct str rest = str_of(text);
+    while (rest.n) {
+        struct str line = str_cut(&rest, '\n');
+        struct str owner = str_word(&line), ttl = str_word(&line), type = str_word(&line), data = line;
+        uint32_t seconds;
+        struct addr address;
+        assert_true(str_to_u32(ttl, &seconds));
+        data = str_trim(data);
+        struct dns_raw *r = &out.r[out.n++];
+        if (str_equal(type, STR("CNAME"))) {
+            *r = dns_raw_cname(a, owner, seconds, data);
+        } else if (addr_parse_ip(data, &address)) {
+            *r = dns_raw_addr(a, owner, seconds, &address);
+        } else if (str_equal(type, STR("TLSA"))) {
+            struct buf bytes = {0};
+            assert_true(hex_decode(&bytes, data));
+            struct tlsa t = {3, 1, 1, buf_str(&bytes)};
+            *r = dns_raw_tlsa(a, owner, seconds, &t);
+            buf_release(&bytes);
+        } else {
+            static const struct {
+                const char *name;
+                uint16_t type;
+            } types[] = {{"SOA", 6}, {"NS", 2}, {"TXT", 16}, {"RRSIG", 46}, {"NSEC", 47}, {"PRIVATE", 65534}};
+            size_t i = 0;
+            while (!str_equal(type, str_of(types[i].name)))
+                assert_true(++i < sizeof types / sizeof *types);
+            *r = (struct dns_raw){.owner = owner, .type = types[i].type, .ttl = seconds, .rdata = data};
+        }
+    }
+    dns_raw_sort(out.r, out.n);
+    return out;
+}
+
+static void print_records(struct buf *out, const char *mark, const struct dns_raw *r, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        buf_printf(out, "%s", mark);
+        dns_raw_text(out, &r[i]);
+        buf_add_char(out, '\n');
+    }
+}
+
+struct options {
+    bool additions_only, per_host;
+};
+
+/* "+ record", "- record" in sending order, then "? foreign", "! blocked". */
+static void check(struct options o, const char *have, const char *expected)
+{
+    struct arena a = {0};
+    struct buf text = {0};
+    struct addr address;
+    assert_true(addr_parse_ip(STR("192.0.2.1"), &address));
+    const struct zone_group groups[] = {
+        {.key_set_id = 1,
+         .label = STR("g1"),
+         .published = published,
+         .n = 2,
+         .additions_only = o.additions_only},
+        {.key_set_id = 2, .label = STR("g2"), .additions_only = o.additions_only}};
+    struct zone_spec s = {.name = STR("mx.example"),
+                          .addresses = &address,
+                          .address_n = 1,
+                          .address_ttl = 3600,
+                          .tlsa_ttl = 1800,
+                          .tlsa_per_host = o.per_host,
+                          .hosts = hosts,
+                          .host_n = 3,
+                          .groups = groups,
+                          .group_n = 2};
+    struct zone_records desired, actual = read_records(&a, have);
+    struct zone_diff d;
+    zone_desired(&a, &s, &desired);
+    zone_diff(&a, &s, &desired, &actual, &d);
+    for (size_t i = 0; i < d.n; i++)
+        print_records(&text, d.change[i].op == DNS_ADD ? "+ " : "- ", &d.change[i].record, 1);
+    print_records(&text, "? ", d.foreign, d.foreign_n);
+    print_records(&text, "! ", d.blocked, d.blocked_n);
+    assert_string_equal(buf_cstr(&text), expected);
+    assert_int_equal(d.adds + d.removes, d.n);
+    buf_release(&text);
+    arena_release(&a);
+}
+
+static void test_from_nothing(void **state)
+{
+    (void)state;
+    check((struct options){0}, "",
+          "+ _dane.g1.mx.example. 1800 IN TLSA 3 1 1 11\n"
+          "+ _dane.g1.mx.example. 1800 IN TLSA 3 1 1 22\n"
+          "+ _25._tcp.a.mx.example. 1800 IN CNAME _dane.g1.mx.example.\n"
+          "+ a.mx.example. 3600 IN A 192.0.2.1\n"
+          "+ b.mx.example. 3600 IN A 192.0.2.1\n");
+    check((struct options){0}, WHOLE, "");
+}
+
+static void test_old_records_go(void **state)
+{
+    (void)state;
+    check((struct options){0},
+          WHOLE "z.mx.example 3600 A 192.0.2.1\n"
+                "_25._tcp.z.mx.example 1800 CNAME _dane.g2.mx.example\n"
+                "_25._tcp.b.mx.example 1800 CNAME _dane.g2.mx.example\n"
+                "_dane.g2.mx.example 1800 TLSA 33\n"
+                "a.mx.example 3600 AAAA 2001:db8::1\n",
+          "- _25._tcp.b.mx.example. 1800 IN CNAME _dane.g2.mx.example.\n"
+          "- _25._tcp.z.mx.example. 1800 IN CNAME _dane.g2.mx.example.\n"
+          "- a.mx.example. 3600 IN AAAA 2001:db8::1\n"
+          "- z.mx.example. 3600 IN A 192.0.2.1\n"
+          "- _dane.g2.mx.example. 1800 IN TLSA 3 1 1 33\n");
+}
+
+/* A key comes before another goes. */
+static void test_rollover(void **state)
+{
+    (void)state;
+    static const char had[] = "_25._tcp.a.mx.example 1800 CNAME _dane.g1.mx.example\n"
+                              "_dane.g1.mx.example 1800 TLSA 00\n"
+                              "_dane.g1.mx.example 1800 TLSA 11\n"
+                              "a.mx.example 3600 A 192.0.2.1\n"
+                              "b.mx.example 3600 A 192.0.2.1\n";
+    check((struct options){0}, had,
+          "+ _dane.g1.mx.example. 1800 IN TLSA 3 1 1 22\n"
+          "- _dane.g1.mx.example. 1800 IN TLSA 3 1 1 00\n");
+    check((struct options){.additions_only = true}, had, "+ _dane.g1.mx.example. 1800 IN TLSA 3 1 1 22\n");
+    check((struct options){.additions_only = true}, WHOLE "_dane.g2.mx.example 60 TLSA 33\n", "");
+}
+
+static void test_ttl(void **state)
+{
+    (void)state;
+    check((struct options){0},
+          "_25._tcp.a.mx.example 1800 CNAME _dane.g1.mx.example\n"
+          "_dane.g1.mx.example 60 TLSA 00\n"
+          "_dane.g1.mx.example 60 TLSA 11\n"
+          "a.mx.example 60 A 192.0.2.1\n"
+          "b.mx.example 3600 A 192.0.2.1\n",
+          "- _dane.g1.mx.example. 60 IN TLSA 3 1 1 00\n"
+          "- _dane.g1.mx.example. 60 IN TLSA 3 1 1 11\n"
+          "+ _dane.g1.mx.example. 1800 IN TLSA 3 1 1 11\n"
+          "+ _dane.g1.mx.example. 1800 IN TLSA 3 1 1 22\n"
+          "- a.mx.example. 60 IN A 192.0.2.1\n"
+          "+ a.mx.example. 3600 IN A 192.0.2.1\n");
+}
+
+static void test_alias_and_records_swap(void **state)
+{
+    (void)state;
+    check((struct options){.per_host = true}, WHOLE,
+          "- _25._tcp.a.mx.example. 1800 IN CNAME _dane.g1.mx.example.\n"
+          "+ _25._tcp.a.mx.example. 1800 IN TLSA 3 1 1 11\n"
+          "+ _25._tcp.a.mx.example. 1800 IN TLSA 3 1 1 22\n"
+          "- _dane.g1.mx.example. 1800 IN TLSA 3 1 1 11\n"
+          "- _dane.g1.mx.example. 1800 IN TLSA 3 1 1 22\n");
+    check((struct options){0},
+          "_25._tcp.a.mx.example 1800 TLSA 11\n"
+          "a.mx.example 3600 A 192.0.2.1\n"
+          "b.mx.example 3600 A 192.0.2.1\n",
+          "+ _dane.g1.mx.example. 1800 IN TLSA 3 1 1 11\n"
+          "+ _dane.g1.mx.example. 1800 IN TLSA 3 1 1 22\n"
+          "- _25._tcp.a.mx.example. 1800 IN TLSA 3 1 1 11\n"
+          "+ _25._tcp.a.mx.example. 1800 IN CNAME _dane.g1.mx.example.\n");
+}
+
+static void test_foreign(void **state)
+{
+    (void)state;
+    check((struct options){0},
+          WHOLE "mx.example 3600 SOA x\n"
+                "mx.example 3600 NS x\n"
+                "mx.example 0 PRIVATE x\n"
+                "a.mx.example 3600 RRSIG x\n"
+                "a.mx.example 3600 NSEC x\n"
+                "mx.example 3600 TXT x\n"
+                "a.mx.example 3600 TXT x\n"
+                "sub.mx.example 3600 NS x\n"
+                "ns1.mx.example 3600 A 192.0.2.53\n"
+                "_dane.other.mx.example 3600 TLSA 44\n"
+                "_443._tcp.a.mx.example 3600 TLSA 44\n",
+          "? _443._tcp.a.mx.example. 3600 IN TLSA 3 1 1 44\n"
+          "? _dane.other.mx.example. 3600 IN TLSA 3 1 1 44\n"
+          "? a.mx.example. 3600 IN TXT \\# 1 78\n"
+          "? mx.example. 3600 IN TXT \\# 1 78\n"
+          "? ns1.mx.example. 3600 IN A 192.0.2.53\n"
+          "? sub.mx.example. 3600 IN NS \\# 1 78\n");
+}
+
+static void test_blocked(void **state)
+{
+    (void)state;
+    check((struct options){0},
+          "_25._tcp.a.mx.example 1800 CNAME _dane.g1.mx.example\n"
+          "_dane.g1.mx.example 1800 TLSA 11\n"
+          "_dane.g1.mx.example 1800 TLSA 22\n"
+          "a.mx.example 300 CNAME www.example\n"
+          "b.mx.example 3600 A 192.0.2.1\n",
+          "? a.mx.example. 300 IN CNAME www.example.\n"
+          "! a.mx.example. 3600 IN A 192.0.2.1\n");
+}
+
+static void test_batches(void **state)
+{
+    (void)state;
+    struct dns_change c[6] = {{.record.owner = STR("a")}, {.record.owner = STR("a")},
+                              {.record.owner = STR("b")}, {.record.owner = STR("c")},
+                              {.record.owner = STR("c")}, {.record.owner = STR("c")}};
+    static const struct {
+        size_t n, most, batch;
+    } table[] = {{6, 100, 6}, {6, 6, 6}, {6, 5, 3}, {6, 3, 3}, {6, 2, 2}, {6, 1, 2}, {0, 5, 0}, {1, 5, 1}};
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        assert_int_equal(zone_diff_batch(c, table[i].n, table[i].most), table[i].batch);
+    assert_int_equal(zone_diff_batch(c + 3, 3, 1), 3);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_from_nothing),
+                                       cmocka_unit_test(test_old_records_go),
+                                       cmocka_unit_test(test_rollover),
+                                       cmocka_unit_test(test_ttl),
+                                       cmocka_unit_test(test_alias_and_records_swap),
+                                       cmocka_unit_test(test_foreign),
+                                       cmocka_unit_test(test_blocked),
+                                       cmocka_unit_test(test_batches)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
