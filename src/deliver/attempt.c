@@ -32,9 +32,10 @@ static bool all_decided(const struct job *job)
     return true;
 }
 
-static void put_back(struct deliver *d, struct job *job)
+/* For some seconds more than wait ms. */
+static void put_back(struct deliver *d, struct job *job, int64_t wait)
 {
-    job->put_back = true;
+    job->put_back_ms = clock_wall() + wait + rand_below(JOB_SPREAD);
     delivery_job_done(d, job);
 }
 
@@ -64,22 +65,36 @@ static void make_plan(struct deliver *d, struct job *job)
     job->planned = true;
 }
 
+/* Does the queue know already that our resolver is what this job waits for? Saying it once is enough, and
+ * once more for the warning of a delay. */
+static bool fault_is_known(const struct job *job)
+{
+    const struct queue_message *m = job->delivery->m;
+    for (size_t i = 0; i < job->count; i++) {
+        const struct queue_recipient *r = &m->rcpt[job->rcpt[i].index];
+        if (!str_equal(r->reason, str_of(reason_name(REASON_RESOLVER_FAULT))) ||
+            schedule_warns(&job->settings->schedule, m->envelope->received_ms, r->warned_ms, clock_wall()))
+            return false;
+    }
+    return true;
+}
+
+/* The resolver is not proven: the job waits for the next proof. */
+static void end_unproven(struct deliver *d, struct job *job)
+{
+    if (fault_is_known(job)) {
+        put_back(d, job, job->settings->conf->resolver_proof_interval);
+        return;
+    }
+    end_without_host(d, job, NULL, trouble_of_reason(BLAME_DOMAIN, REASON_RESOLVER_FAULT, STR_NONE));
+    delivery_job_done(d, job);
+}
+
 /* False: the job waits, or has ended. */
 static bool plan(struct deliver *d, struct job *job)
 {
     if (!guard_allows(d, &job->input)) {
-        const struct queue_message *m = job->delivery->m;
-        const struct queue_recipient *before = &m->rcpt[job->rcpt[0].index];
-        /* once is enough, and once more for the warning of a delay */
-        bool said =
-            str_equal(before->reason, str_of(reason_name(REASON_RESOLVER_FAULT))) &&
-            !schedule_warns(&job->settings->schedule, m->envelope->received_ms, m->warned_ms, clock_wall());
-        if (!said) {
-            struct outcome o = trouble_of_reason(BLAME_DOMAIN, REASON_RESOLVER_FAULT, STR_NONE);
-            end_without_host(d, job, NULL, o);
-        }
-        job->put_back = said;
-        delivery_job_done(d, job);
+        end_unproven(d, job);
         return false;
     }
     struct str asked = job->input.host.n ? job->input.host : job->domain;
@@ -88,7 +103,7 @@ static bool plan(struct deliver *d, struct job *job)
     case GATE_WAIT:
         return false;
     case GATE_CROWDED:
-        put_back(d, job);
+        put_back(d, job, JOB_SOON);
         return false;
     case GATE_RESTS:
         end_without_host(
@@ -347,7 +362,7 @@ static enum step try_address(struct deliver *d, struct job *job, const struct po
     case GATE_WAIT:
         return STEP_LEFT;
     case GATE_CROWDED:
-        put_back(d, job);
+        put_back(d, job, JOB_SOON);
         return STEP_LEFT;
     case GATE_RESTS: {
         struct str why = arena_printf(&job->arena, "the host rests after: %s", e.rest.text);
@@ -411,7 +426,7 @@ static void conclude(struct job *job)
 void attempt_run(struct deliver *d, struct job *job)
 {
     if (deliver_is_stopping(d) && !job->waiter.granted && !job->tried) {
-        put_back(d, job);
+        put_back(d, job, JOB_SOON);
         return;
     }
     if (!job->planned && !plan(d, job))

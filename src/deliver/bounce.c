@@ -57,6 +57,7 @@ static enum err store(struct deliver *d, const struct queue_message *m, struct s
 {
     struct envelope_rcpt to = {.address = m->envelope->sender};
     struct envelope e = {.received_ms = clock_wall(),
+                         .tenant = m->envelope->tenant, /* its modes hold for what is returned, too */
                          .smtputf8 = needs.smtputf8,
                          .body_8bit = needs.body_8bit,
                          .rcpt = &to,
@@ -71,9 +72,8 @@ static enum err store(struct deliver *d, const struct queue_message *m, struct s
     return result;
 }
 
-/* All recipients with one action share a notification. */
-static enum err send_action(struct deliver *d, struct queue_message *m, const struct bounce_rcpt *rcpt,
-                            size_t count, enum dsn_action action, struct buf *why)
+static void send_action(struct deliver *d, struct queue_message *m, struct bounce_rcpt *rcpt, size_t count,
+                        enum dsn_action action)
 {
     struct arena a = {0};
     struct dsn_rcpt *list = ARENA_ARRAY(&a, struct dsn_rcpt, count);
@@ -83,10 +83,10 @@ static enum err send_action(struct deliver *d, struct queue_message *m, const st
             list[n++] = describe(&rcpt[i], m->envelope, &a);
     if (n == 0) {
         arena_release(&a);
-        return OK;
+        return;
     }
     const struct settings *s = atomic_load(&d->settings);
-    struct buf original = {0}, text = {0};
+    struct buf original = {0}, text = {0}, why = {0};
     bool cut = read_original(m, &original);
     struct dsn dsn = {.reporting_mta = s->hello,
                       .now_ms = clock_wall(),
@@ -98,22 +98,21 @@ static enum err send_action(struct deliver *d, struct queue_message *m, const st
                       .is_cut = cut,
                       .max_returned = RETURNED_MAX};
     struct dsn_needs needs = dsn_write(&dsn, &text);
-    enum err e = store(d, m, buf_str(&text), needs, why);
+    bool sent = store(d, m, buf_str(&text), needs, &why) == OK;
+    if (!sent)
+        log_event(LOG_ERROR, "notification-not-stored", LOG_TEXT("queue_id", m->id),
+                  LOG_TEXT("action", dsn_action_text(action)), LOG_STR("why", buf_str(&why)));
+    for (size_t i = 0; i < count; i++)
+        if (rcpt[i].action == action)
+            rcpt[i].sent = sent;
     buf_release(&original);
     buf_release(&text);
+    buf_release(&why);
     arena_release(&a);
-    return e;
 }
 
-enum err bounce_send(struct deliver *d, struct queue_message *m, const struct bounce_rcpt *rcpt, size_t count,
-                     struct buf *why)
+void bounce_send(struct deliver *d, struct queue_message *m, struct bounce_rcpt *rcpt, size_t count)
 {
-    /* failures first: they must be stored before the message may go; of the others a lost one is no lost mail
-     */
-    enum err e = send_action(d, m, rcpt, count, DSN_FAILED, why);
-    for (int action = DSN_FAILED + 1; e == OK && action <= DSN_RELAYED; action++)
-        if (send_action(d, m, rcpt, count, (enum dsn_action)action, why) != OK)
-            log_event(LOG_ERROR, "notification-not-stored", LOG_TEXT("queue_id", m->id),
-                      LOG_STR("why", buf_str(why)));
-    return e;
+    for (int action = DSN_FAILED; count && action <= DSN_RELAYED; action++)
+        send_action(d, m, rcpt, count, (enum dsn_action)action);
 }

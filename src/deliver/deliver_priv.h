@@ -76,15 +76,17 @@ struct attempt_record {
 };
 struct str record_attempt(struct deliver *d, const struct attempt_record *r);
 
-/* bounce.c: notifications into the queue. ERR when the queue did not take it: nothing was sent then. */
+/* bounce.c: notifications into the queue. Recipients of one action share one; `sent` says whether the queue
+ * took it. */
 struct bounce_rcpt {
-    size_t index; /* in the envelope */
+    size_t index;  /* in the envelope */
+    size_t result; /* the caller's */
     enum dsn_action action;
     const struct job_rcpt *rcpt;
     const char *status;
     int64_t retry_until_ms;
+    bool sent;
 };
-enum err bounce_send(struct deliver *d, struct queue_message *m, const struct bounce_rcpt *rcpt, size_t count,
-                     struct buf *why) MUST_CHECK;
+void bounce_send(struct deliver *d, struct queue_message *m, struct bounce_rcpt *rcpt, size_t count);
 
 #endif

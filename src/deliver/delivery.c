@@ -5,11 +5,12 @@
 #include "dns/name.h"
 #include "mail/address.h"
 
-enum { SOON = 2000, SOON_SPREAD = 3000, OWN_FAULT_WAIT = 60 * 1000 };
+enum { OWN_FAULT_WAIT = 60 * 1000 };
 
-static int64_t soon(void)
+/* 0 is never. */
+static int64_t earlier(int64_t a, int64_t b)
 {
-    return clock_wall() + SOON + rand_below(SOON_SPREAD);
+    return !a || (b && b < a) ? b : a;
 }
 
 static struct job *job_new(struct delivery *v, const struct settings *s, struct str domain)
@@ -129,6 +130,10 @@ static void group(struct grouping *g)
         const struct queue_recipient *seen = &m->rcpt[i];
         if (queue_status_is_final(seen->status))
             continue;
+        if (seen->next_ms > now) { /* the message was due for somebody else */
+            g->v->later_ms = earlier(g->v->later_ms, seen->next_ms);
+            continue;
+        }
         struct mail_address address;
         bool good = mail_address_parse(m->envelope->rcpt[i].address, true, &address, NULL) == OK;
         if (!good && str_equal_nocase(m->envelope->rcpt[i].address, STR("postmaster"))) {
@@ -164,7 +169,7 @@ void delivery_start(struct deliver *d, struct queue_message *m)
         log_event(LOG_DEBUG, "directory-empty", LOG_TEXT("queue_id", m->id), LOG_STR("why", buf_str(&why)));
         directory_end(&view);
         buf_release(&why);
-        queue_put_back(d->parts.queue, m, soon());
+        queue_put_back(d->parts.queue, m, clock_wall() + JOB_SOON + rand_below(JOB_SPREAD));
         return;
     }
     struct delivery *v = must_alloc(calloc(1, sizeof *v));
@@ -176,8 +181,11 @@ void delivery_start(struct deliver *d, struct queue_message *m)
     buf_release(&why);
     size_t count = v->count;
     atomic_store(&v->open, count);
-    if (count == 0) { /* nobody is left to deliver to */
-        (void)queue_settle(d->parts.queue, m, &(struct queue_settlement){0}, NULL);
+    if (count == 0) {
+        if (v->later_ms) /* the clock was set back */
+            queue_put_back(d->parts.queue, m, v->later_ms);
+        else /* nobody is left to deliver to */
+            (void)queue_settle(d->parts.queue, m, &(struct queue_settlement){0}, NULL);
         delivery_free(v);
         return;
     }
@@ -199,9 +207,6 @@ struct ending {
     struct bounce_rcpt *bounce;
     size_t bounce_count;
     int64_t next_ms; /* 0: nothing is left */
-    int64_t not_before;
-    bool put_back; /* a job was not attempted */
-    bool deferred;
 };
 
 static struct str result_text(const struct job_rcpt *r, struct arena *a)
@@ -220,43 +225,45 @@ static struct str result_text(const struct job_rcpt *r, struct arena *a)
     return text;
 }
 
-static void add_result(struct ending *e, const struct job_rcpt *r, enum queue_status status)
+static struct queue_result *add_result(struct ending *e, const struct job_rcpt *r, enum queue_status status)
 {
-    e->result[e->result_count++] = (struct queue_result){
+    struct queue_result *result = &e->result[e->result_count++];
+    *result = (struct queue_result){
         .rcpt = r->index,
         .status = status,
         .reason = status == QUEUE_DELIVERED ? STR("") : str_of(reason_name(r->outcome.reason)),
         .text = result_text(r, &e->v->arena),
     };
+    return result;
 }
 
+/* About the recipient whose result was the last to be added. */
 static void add_bounce(struct ending *e, const struct job_rcpt *r, enum dsn_action action, const char *status)
 {
     if (!dsn_is_wanted(e->v->m->envelope, r->index, action))
         return;
-    e->bounce[e->bounce_count++] =
-        (struct bounce_rcpt){.index = r->index, .action = action, .rcpt = r, .status = status};
+    e->bounce[e->bounce_count++] = (struct bounce_rcpt){
+        .index = r->index, .result = e->result_count - 1, .action = action, .rcpt = r, .status = status};
 }
 
 static void defer(struct ending *e, const struct job *job, const struct job_rcpt *r)
 {
     const struct schedule *s = &job->settings->schedule;
-    const struct queue_message *m = e->v->m;
+    const struct queue_recipient *before = &e->v->m->rcpt[r->index];
+    int64_t received = e->v->m->envelope->received_ms;
     enum reason reason = r->outcome.reason;
-    int64_t next = schedule_next(s, reason, m->attempts + 1, m->envelope->received_ms, e->now);
-    if (reason == REASON_RESOLVER_FAULT)
-        next = e->now + job->settings->conf->resolver_proof_interval + rand_below(SOON_SPREAD);
-    if (reason == REASON_HANDSHAKE_FAILED && e->not_before < e->now + s->clear_text_wait)
-        e->not_before = e->now + s->clear_text_wait;
-    if (!e->next_ms || next < e->next_ms)
-        e->next_ms = next;
-    e->deferred = true;
-    add_result(e, r, QUEUE_DEFERRED);
-    size_t before = e->bounce_count;
-    if (schedule_warns(s, m->envelope->received_ms, m->warned_ms, e->now))
-        add_bounce(e, r, DSN_DELAYED, r->outcome.code);
-    if (e->bounce_count > before)
-        e->bounce[before].retry_until_ms = m->envelope->received_ms + schedule_lifetime(s, reason);
+    struct queue_result *result = add_result(e, r, QUEUE_DEFERRED);
+    result->next_ms = reason == REASON_RESOLVER_FAULT
+                          ? e->now + job->settings->conf->resolver_proof_interval + rand_below(JOB_SPREAD)
+                          : schedule_next(s, reason, before->attempts + 1, received, e->now);
+    e->next_ms = earlier(e->next_ms, result->next_ms);
+    if (!schedule_warns(s, received, before->warned_ms, e->now))
+        return;
+    result->warned_ms = e->now;
+    size_t warning = e->bounce_count;
+    add_bounce(e, r, DSN_DELAYED, r->outcome.code);
+    if (e->bounce_count > warning)
+        e->bounce[warning].retry_until_ms = received + schedule_lifetime(s, reason);
 }
 
 static void end_rcpt(struct ending *e, const struct job *job, const struct job_rcpt *r)
@@ -280,50 +287,50 @@ static void end_rcpt(struct ending *e, const struct job *job, const struct job_r
     }
 }
 
-/* Notifications that cannot be stored must not be lost: what would have been returned stays queued. */
-static void keep_bounces(struct ending *e, struct str why)
+/* What could not be told must not be taken for told: what would have been returned stays queued, a delay is
+ * told another time. */
+static void keep_untold(struct ending *e)
 {
-    log_event(LOG_ERROR, "bounce-not-stored", LOG_TEXT("queue_id", e->v->m->id), LOG_STR("why", why));
-    for (size_t i = 0; i < e->result_count; i++)
-        if (e->result[i].status == QUEUE_BOUNCED) {
-            e->result[i].status = QUEUE_DEFERRED;
-            e->next_ms = e->now + OWN_FAULT_WAIT;
-        }
+    for (size_t i = 0; i < e->bounce_count; i++) {
+        const struct bounce_rcpt *b = &e->bounce[i];
+        struct queue_result *r = &e->result[b->result];
+        if (b->sent)
+            continue;
+        r->warned_ms = 0;
+        if (b->action != DSN_FAILED)
+            continue;
+        r->status = QUEUE_DEFERRED;
+        r->next_ms = e->now + OWN_FAULT_WAIT;
+        e->next_ms = earlier(e->next_ms, r->next_ms);
+    }
 }
 
 static void end_all(struct ending *e)
 {
     for (size_t i = 0; i < e->v->count; i++) {
         const struct job *job = e->v->job[i];
-        for (size_t k = 0; k < job->count && !job->put_back; k++)
+        e->next_ms = earlier(e->next_ms, job->put_back_ms);
+        for (size_t k = 0; k < job->count && !job->put_back_ms; k++)
             end_rcpt(e, job, &job->rcpt[k]);
-        e->put_back |= job->put_back;
     }
 }
 
 static void delivery_end(struct deliver *d, struct delivery *v)
 {
     size_t all = v->m->envelope->nrcpt;
-    struct ending e = {.d = d, .v = v, .now = clock_wall()};
+    struct ending e = {.d = d, .v = v, .now = clock_wall(), .next_ms = v->later_ms};
     e.result = ARENA_ARRAY(&v->arena, struct queue_result, all);
     e.bounce = ARENA_ARRAY(&v->arena, struct bounce_rcpt, all);
     end_all(&e);
     if (e.result_count == 0) {
-        queue_put_back(d->parts.queue, v->m, soon());
+        queue_put_back(d->parts.queue, v->m, e.next_ms);
         delivery_free(v);
         return;
     }
+    bounce_send(d, v->m, e.bounce, e.bounce_count);
+    keep_untold(&e);
     struct buf why = {0};
-    if (e.bounce_count && bounce_send(d, v->m, e.bounce, e.bounce_count, &why) != OK)
-        keep_bounces(&e, buf_str(&why));
-    if (e.next_ms && e.next_ms < e.not_before)
-        e.next_ms = e.not_before;
-    if (e.put_back)
-        e.next_ms = soon();
-    const struct schedule *s = &v->job[0]->settings->schedule;
-    bool warned = e.deferred && schedule_warns(s, v->m->envelope->received_ms, v->m->warned_ms, e.now);
-    struct queue_settlement settlement = {
-        .results = e.result, .count = e.result_count, .next_ms = e.next_ms, .warned_ms = warned ? e.now : 0};
+    struct queue_settlement settlement = {.results = e.result, .count = e.result_count, .next_ms = e.next_ms};
     if (queue_settle(d->parts.queue, v->m, &settlement, &why) != OK)
         log_event(LOG_ERROR, "outcome-not-stored", LOG_STR("why", buf_str(&why)));
     buf_release(&why);
@@ -337,7 +344,7 @@ static void progress(struct deliver *d, struct job *job)
     struct queue_result *result = ARENA_ARRAY(&job->arena, struct queue_result, job->count);
     size_t n = 0;
     for (size_t i = 0; i < job->count; i++)
-        if (!job->put_back && job->rcpt[i].outcome.blame == BLAME_NOBODY)
+        if (!job->put_back_ms && job->rcpt[i].outcome.blame == BLAME_NOBODY)
             result[n++] = (struct queue_result){.rcpt = job->rcpt[i].index,
                                                 .status = QUEUE_DELIVERED,
                                                 .text = result_text(&job->rcpt[i], &job->arena)};

@@ -8,6 +8,8 @@
 
 struct delivery;
 
+enum { JOB_SOON = 2000, JOB_SPREAD = 3000 }; /* ms */
+
 /* How far one recipient is. */
 struct job_rcpt {
     size_t index;           /* in the envelope */
@@ -36,8 +38,8 @@ struct job {
     unsigned tried;
     struct job_rcpt *rcpt;
     size_t count;
-    int64_t started_ms; /* wall */
-    bool put_back;      /* not attempted: no trace of it in the queue */
+    int64_t started_ms;  /* wall */
+    int64_t put_back_ms; /* wall clock; not 0: not attempted, no trace of it in the queue, due again then */
 };
 
 struct delivery {
@@ -45,6 +47,7 @@ struct delivery {
     struct arena arena;
     struct job **job; /* one for each next hop */
     size_t count;
+    int64_t later_ms; /* when the first of the recipients is due that are not due yet; 0: there are none */
     _Atomic size_t open;
     pthread_mutex_t settling;
 };

@@ -44,6 +44,8 @@ static json_t *recipient(struct str address, const struct queue_recipient *r, bo
     json_object_set_new(j, "status", json_string(queue_status_name(r->status)));
     json_object_set_new(j, "attempts", json_integer(r->attempts));
     json_object_set_new(j, "last", moment(r->last_ms));
+    json_object_set_new(j, "next", moment(queue_status_is_final(r->status) ? 0 : r->next_ms));
+    json_object_set_new(j, "warned", moment(r->warned_ms));
     if (r->reason.n)
         json_object_set_new(j, "reason", text(r->reason));
     if (r->text.n)
@@ -74,7 +76,6 @@ json_t *queue_describe(const struct queue_message *m, bool explained)
     json_object_set_new(j, "octets", json_integer((json_int_t)m->content_size));
     json_object_set_new(j, "attempts", json_integer(m->attempts));
     json_object_set_new(j, "next", m->held ? json_null() : moment(m->next_ms));
-    json_object_set_new(j, "warned", moment(m->warned_ms));
     if (explained) {
         json_object_set_new(j, "peer", text(e->peer));
         json_object_set_new(j, "helo", text(e->helo));

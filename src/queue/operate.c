@@ -118,19 +118,25 @@ static bool apply_release(struct queue_message *m, const struct change *c)
     return changed;
 }
 
-static bool has_recipient_in(const struct queue_message *m, struct str domain)
+/* Makes the unfinished recipients in the domain (empty: all) due; false when all of them were. */
+static bool make_due(struct queue_message *m, struct str domain, int64_t now)
 {
-    for (size_t i = 0; i < m->envelope->nrcpt; i++)
-        if (!queue_status_is_final(m->rcpt[i].status) &&
-            (!domain.n || str_equal_nocase(mail_domain_of(m->envelope->rcpt[i].address), domain)))
-            return true;
-    return false;
+    bool changed = false;
+    for (size_t i = 0; i < m->envelope->nrcpt; i++) {
+        struct queue_recipient *r = &m->rcpt[i];
+        if (queue_status_is_final(r->status) ||
+            (domain.n && !str_equal_nocase(mail_domain_of(m->envelope->rcpt[i].address), domain)))
+            continue;
+        changed |= r->next_ms > now || m->next_ms > now;
+        r->next_ms = 0;
+    }
+    return changed;
 }
 
 static bool apply_retry(struct queue_message *m, const struct change *c)
 {
     int64_t now = clock_wall();
-    if (m->held || m->next_ms <= now || !has_recipient_in(m, c->text))
+    if (m->held || !make_due(m, c->text, now))
         return false;
     m->next_ms = now;
     return true;
@@ -139,8 +145,9 @@ static bool apply_retry(struct queue_message *m, const struct change *c)
 /* A held message too: it is attempted when it is released. */
 static bool apply_retry_one(struct queue_message *m, const struct change *c)
 {
-    (void)c;
-    m->next_ms = clock_wall();
+    int64_t now = clock_wall();
+    (void)make_due(m, c->text, now);
+    m->next_ms = now;
     return true;
 }
 

@@ -285,14 +285,17 @@ static void apply(struct queue_message *m, const struct queue_settlement *s)
         const struct queue_result *result = &s->results[k];
         ENSURE(result->rcpt < m->envelope->nrcpt);
         struct queue_recipient *r = &m->rcpt[result->rcpt];
+        if (!queue_status_is_final(r->status)) { /* progress may have said it already */
+            r->attempts++;
+            r->last_ms = clock_wall();
+        }
         r->status = result->status;
-        r->attempts++;
-        r->last_ms = clock_wall();
+        r->next_ms = result->next_ms;
+        if (result->warned_ms)
+            r->warned_ms = result->warned_ms;
         r->reason = arena_str(&m->arena, result->reason);
         r->text = arena_str(&m->arena, result->text);
     }
-    if (s->warned_ms)
-        m->warned_ms = s->warned_ms;
 }
 
 static bool is_finished(const struct queue_message *m)

@@ -94,6 +94,8 @@ struct queue_recipient {
     enum queue_status status;
     uint32_t attempts;
     int64_t last_ms;   /* wall clock of the last attempt; 0: none */
+    int64_t next_ms;   /* wall clock; before it no attempt is due. 0: due with the message */
+    int64_t warned_ms; /* when the sender was told of its delay; 0: not yet */
     struct str reason; /* stable reason code of the last attempt ("tlsa-no-match") */
     struct str text;   /* sentence or reply of the peer */
 };
@@ -106,7 +108,6 @@ struct queue_message {
     uint64_t content_size;
     uint32_t attempts; /* claims that were settled */
     int64_t next_ms;   /* wall clock of the next attempt */
-    int64_t warned_ms; /* when the delay warning was sent; 0: not yet */
     bool held;
     bool claimed;              /* walk only: an attempt is under way */
     struct arena arena;        /* the caller may use it for what ends with the message */
@@ -130,12 +131,13 @@ struct queue_result {
     size_t rcpt; /* index */
     enum queue_status status;
     struct str reason, text;
+    int64_t next_ms;   /* as in struct queue_recipient */
+    int64_t warned_ms; /* 0: as before */
 };
 struct queue_settlement {
     const struct queue_result *results;
     size_t count;
-    int64_t next_ms;   /* wall clock of the next attempt, if a recipient is left */
-    int64_t warned_ms; /* 0: as before */
+    int64_t next_ms; /* wall clock of the next attempt, if a recipient is left */
 };
 /* Writes down the outcomes and ends the claim: the message is freed. When no recipient is left the message is
  * done. Bounces must have been committed before. Recipients not named stay as they are. On error the outcome
@@ -165,15 +167,16 @@ struct queue_counts {
 };
 void queue_count(struct queue *q, struct queue_counts *out);
 
-/* By id; ERR_NOT_FOUND. While an attempt is under way: retry does nothing, the others take effect when it
- * ends. A held message stays held through a retry and is attempted when it is released. */
+/* By id; ERR_NOT_FOUND. Retry makes every unfinished recipient due. While an attempt is under way it does
+ * nothing, the others take effect when the attempt ends. A held message stays held through a retry and is
+ * attempted when it is released. */
 enum err queue_retry(struct queue *q, const char *id, struct buf *why) MUST_CHECK;
 enum err queue_hold(struct queue *q, const char *id, struct buf *why) MUST_CHECK;
 enum err queue_release(struct queue *q, const char *id, struct buf *why) MUST_CHECK;
 /* Discards: every unfinished recipient becomes discarded. `by` is remembered as the reason's text. */
 enum err queue_remove(struct queue *q, const char *id, struct str by, struct buf *why) MUST_CHECK;
-/* Makes due at once what is not held and, when domain is not empty, has an unfinished recipient in that
- * domain. Returns how many. */
+/* Makes due at once, in all messages that are not held, the unfinished recipients in that domain (empty: all
+ * of them). Returns in how many messages. */
 size_t queue_retry_all(struct queue *q, struct str domain);
 
 /* One message for looking at; freed with queue_message_free. */

@@ -1,6 +1,6 @@
 #include "queue/state.h"
 
-enum { VERSION = 1, HELD = 1, TEXT_MAX = 2048 };
+enum { VERSION = 2, HELD = 1, TEXT_MAX = 2048 };
 
 static struct str capped(struct str s)
 {
@@ -13,13 +13,14 @@ void state_pack(const struct queue_message *m, struct buf *out)
     buf_add_char(out, m->held ? HELD : 0);
     buf_add_u32(out, m->attempts);
     buf_add_u64(out, (uint64_t)m->next_ms);
-    buf_add_u64(out, (uint64_t)m->warned_ms);
     buf_add_u32(out, (uint32_t)m->envelope->nrcpt);
     for (size_t i = 0; i < m->envelope->nrcpt; i++) {
         const struct queue_recipient *r = &m->rcpt[i];
         buf_add_char(out, (char)r->status);
         buf_add_u32(out, r->attempts);
         buf_add_u64(out, (uint64_t)r->last_ms);
+        buf_add_u64(out, (uint64_t)r->next_ms);
+        buf_add_u64(out, (uint64_t)r->warned_ms);
         pack_str(out, capped(r->reason));
         pack_str(out, capped(r->text));
     }
@@ -32,7 +33,6 @@ static bool unpack_front(struct unpack *u, struct queue_message *m)
     m->held = unpack_u8(u) & HELD;
     m->attempts = unpack_u32(u);
     m->next_ms = (int64_t)unpack_u64(u);
-    m->warned_ms = (int64_t)unpack_u64(u);
     return !u->bad;
 }
 
@@ -59,6 +59,8 @@ enum err state_unpack(struct str packed, size_t nrcpt, struct queue_message *m)
         r->status = (enum queue_status)status;
         r->attempts = unpack_u32(&u);
         r->last_ms = (int64_t)unpack_u64(&u);
+        r->next_ms = (int64_t)unpack_u64(&u);
+        r->warned_ms = (int64_t)unpack_u64(&u);
         r->reason = arena_str(&m->arena, unpack_str(&u));
         r->text = arena_str(&m->arena, unpack_str(&u));
     }

@@ -6,7 +6,7 @@
 #include "queue/queue.h"
 
 void state_pack(const struct queue_message *m, struct buf *out);
-/* Fills held, attempts, next_ms, warned_ms and rcpt (in the message's arena; text is copied there). nrcpt: as
+/* Fills held, attempts, next_ms and rcpt (in the message's arena; text is copied there). nrcpt: as
  * the envelope says; a state of another number is ERR_CORRUPT. */
 enum err state_unpack(struct str packed, size_t nrcpt, struct queue_message *m) MUST_CHECK;
 

@@ -23,10 +23,15 @@ static void states_survive_a_restart(void **state)
     struct queue *q = spool_queue(NULL);
     assert_int_equal(spool_commit(w, 10, 'c', id, "one@a.example", "two@b.example"), OK);
     struct queue_message *m = spool_claim(q);
-    struct queue_result r[2] = {{0, QUEUE_DELIVERED, STR("delivered"), STR("250 fine")},
-                                {1, QUEUE_DEFERRED, STR("tlsa-no-match"), STR("no record matches")}};
-    int64_t next = clock_wall() + 3600000, warned = clock_wall();
-    struct queue_settlement s = {.results = r, .count = 2, .next_ms = next, .warned_ms = warned};
+    struct queue_result r[2] = {{.rcpt = 0, .status = QUEUE_DELIVERED, .reason = STR("delivered"), .text = STR("250 fine")},
+                                {.rcpt = 1,
+                                 .status = QUEUE_DEFERRED,
+                                 .reason = STR("tlsa-no-match"),
+                                 .text = STR("no record matches"),
+                                 .next_ms = clock_wall() + 7200000,
+                                 .warned_ms = clock_wall()}};
+    int64_t next = clock_wall() + 3600000;
+    struct queue_settlement s = {.results = r, .count = 2, .next_ms = next};
     assert_int_equal(queue_settle(q, m, &s, NULL), OK);
     for (int round = 0; round < 3; round++) {
         queue_close(q);
@@ -38,7 +43,9 @@ static void states_survive_a_restart(void **state)
         assert_int_equal(queue_look(q, id, &m, NULL), OK);
         assert_int_equal(m->attempts, 1);
         assert_int_equal(m->next_ms, next);
-        assert_int_equal(m->warned_ms, warned);
+        assert_int_equal(m->rcpt[1].next_ms, r[1].next_ms);
+        assert_int_equal(m->rcpt[1].warned_ms, r[1].warned_ms);
+        assert_int_equal(m->rcpt[0].warned_ms, 0);
         assert_int_equal(m->rcpt[0].status, QUEUE_DELIVERED);
         assert_int_equal(m->rcpt[1].status, QUEUE_DEFERRED);
         assert_int_equal(m->rcpt[1].attempts, 1);
@@ -49,6 +56,7 @@ static void states_survive_a_restart(void **state)
     }
     assert_int_equal(queue_retry(q, id, NULL), OK);
     m = spool_claim(q);
+    assert_int_equal(m->rcpt[1].next_ms, 0); /* an operator's word goes for each recipient */
     spool_settle(q, m, 1, QUEUE_BOUNCED, "", 0);
     queue_close(q);
     q = spool_queue(NULL);
