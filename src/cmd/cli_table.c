@@ -9,8 +9,9 @@ const struct cli_option cli_options[] = {
     {"tls", "LEVEL", CLI_TEXT, "tls", "none encrypt verify",
      "towards the mailbox host: none (taken when offered), encrypt (required) or verify (required, "
      "certificate checked)"},
-    {"recipients", "POLICY", CLI_TEXT, "recipients", "any list",
-     "any: every address is accepted; list: those of \"kedge recipient\" (the default)"},
+    {"recipients", "POLICY", CLI_TEXT, "recipients", "any list ask",
+     "any: every address is accepted; list: those of \"kedge recipient\" (the default); ask: those that the "
+     "mailbox host takes when it is asked"},
     {"mx-host", "NAME", CLI_TEXT, "mx_host", NULL, "the name in its MX record; default: the option hostname"},
     {"sender-domain", "DOMAIN", CLI_MANY, "sender_domain", NULL,
      "the tenant may send as this domain too, besides its accepted ones"},

@@ -1,4 +1,5 @@
 /* kedge-smtpd: receives mail into the queue. Wires sockets, keys, directory, queue and journal to smtpd. */
+#include "cmd/ask_mailbox.h"
 #include "cmd/daemon.h"
 #include "smtpd/postmaster.h"
 #include "smtpd/smtpd.h"
@@ -14,6 +15,8 @@ struct smtpd_main {
     size_t listener_count;
     struct smtpd_backend backend;
     struct smtpd_outside outside;
+    struct resolver *resolver;
+    struct ask_mailbox ask;
     struct keystore *keystore;
     struct tls_server *tls;
     struct smtpd_server *server;
@@ -60,6 +63,20 @@ static void open_stores(struct smtpd_main *m)
     smtpd_backend_outside(&m->backend, &m->outside);
 }
 
+static void open_resolver(struct smtpd_main *m)
+{
+    const struct conf *c = m->daemon.conf;
+    struct resolver_conf conf = {0};
+    if (!addr_parse(str_of(c->resolver), 53, &conf.address))
+        die(EXIT_CONFIG, "resolver = %s: not an address such as 127.0.0.1:53", c->resolver);
+    if (resolver_address_check(&conf.address, c->resolver_trusted, &m->why) != OK)
+        die(EXIT_CONFIG, "resolver = %s: %s", c->resolver, buf_cstr(&m->why));
+    m->resolver = resolver_new(&conf);
+    if (ask_mailbox_start(&m->ask, c, m->resolver, &m->why) != OK)
+        die(EXIT_CONFIG, "ca_file = %s: %s", c->ca_file, buf_cstr(&m->why));
+    m->backend.judge.ask = m->ask.ask;
+}
+
 static void serve(struct smtpd_main *m)
 {
     struct smtpd_settings *settings;
@@ -104,6 +121,7 @@ static void reload(void *ctx, const struct conf *now)
         log_event(LOG_ERROR, "reload-refused", LOG_TEXT("why", buf_cstr(&m->why)));
     else
         smtpd_server_reload(m->server, settings);
+    ask_mailbox_reload(&m->ask, now);
     warn_without_postmaster(m);
 }
 
@@ -115,10 +133,12 @@ int main(int argc, char **argv)
     listen_all(&m);
     daemon_enter(&m.daemon);
     open_stores(&m);
+    open_resolver(&m);
     serve(&m);
     warn_without_postmaster(&m);
     daemon_run(&m.daemon, reload, &m);
 
+    ask_mailbox_cut(&m.ask);
     size_t left = smtpd_server_drain(m.server, deadline_in(DRAIN_MS));
     if (left) {
         /* What they were sending has not been acknowledged: nothing is lost. */
@@ -128,6 +148,8 @@ int main(int argc, char **argv)
     }
     smtpd_server_free(m.server);
     tls_server_free(m.tls);
+    ask_mailbox_stop(&m.ask);
+    resolver_free(m.resolver);
     queue_writer_close(m.backend.queue);
     journal_close(m.backend.journal);
     keystore_close(m.keystore);

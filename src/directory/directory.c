@@ -96,7 +96,7 @@ static bool domain_unpack(struct str record, struct dir_domain *out)
     out->protocol = (enum dir_protocol)protocol;
     out->tls = (enum dir_tls)tls;
     out->recipients = (enum dir_recipients)recipients;
-    return !u.bad && protocol <= DIR_LMTP && tls <= DIR_TLS_VERIFY && recipients <= DIR_RECIPIENTS_LIST;
+    return !u.bad && protocol <= DIR_LMTP && tls <= DIR_TLS_VERIFY && recipients <= DIR_RECIPIENTS_ASK;
 }
 
 bool directory_domain(const struct directory_view *v, struct arena *a, struct str domain,

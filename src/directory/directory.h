@@ -60,9 +60,12 @@ uint64_t directory_epoch(const struct directory_view *v);
     X(DIR_TLS_NONE, "none")                                                                                  \
     X(DIR_TLS_ENCRYPT, "encrypt")                                                                            \
     X(DIR_TLS_VERIFY, "verify")
+/* Which recipients an accepted domain has: any = all of them, list = those of the directory, ask = those that
+ * the mailbox host takes when it is asked. */
 #define DIR_RECIPIENTS_TABLE(X)                                                                              \
     X(DIR_RECIPIENTS_ANY, "any")                                                                             \
-    X(DIR_RECIPIENTS_LIST, "list")
+    X(DIR_RECIPIENTS_LIST, "list")                                                                           \
+    X(DIR_RECIPIENTS_ASK, "ask")
 #define X(name, text) name,
 enum dir_protocol { DIR_PROTOCOL_TABLE(X) };
 enum dir_tls { DIR_TLS_TABLE(X) };

@@ -48,9 +48,28 @@ static struct smtpd_verdict postmaster(const struct directory_view *v, const str
                                        struct arena *a)
 {
     struct str mailbox;
-    if (!postmaster_find(v, a, q->hostname, q->postmaster, &mailbox))
+    if (!postmaster_find(v, a, q->settings->hostname, q->settings->postmaster, &mailbox))
         return refused(ANSWER_postmaster_missing);
     return (struct smtpd_verdict){.answer = ANSWER_recipient_ok, .address = mailbox};
+}
+
+/* The recipient of a domain that leaves the word to its mailbox host. */
+static struct smtpd_verdict asked(const struct judge_args *j, const struct smtpd_question *q,
+                                  const struct dir_domain *domain, struct arena *a)
+{
+    const struct ask_question question = {.domain = domain,
+                                          .address = q->rcpt->text,
+                                          .needs_utf8 = q->rcpt->has_utf8,
+                                          .conf = q->settings->conf};
+    switch (j->ask ? ask_recipient(j->ask, &question, a) : ASK_UNSURE) {
+    case ASK_EXISTS:
+        return (struct smtpd_verdict){.answer = ANSWER_recipient_ok, .address = q->rcpt->text};
+    case ASK_UNKNOWN:
+        return refused(ANSWER_recipient_unknown);
+    case ASK_UNSURE:
+        break;
+    }
+    return refused(ANSWER_recipient_unverified);
 }
 
 struct smtpd_verdict judge_recipient(const struct judge_args *j, const struct smtpd_question *q,
@@ -63,7 +82,7 @@ struct smtpd_verdict judge_recipient(const struct judge_args *j, const struct sm
         return refused(ANSWER_recipient_syntax);
     struct buf why = {0};
     struct directory_view view = {0};
-    struct dir_domain domain;
+    struct dir_domain domain = {0};
     struct smtpd_verdict verdict;
     if (directory_begin(j->directory, &view, &why) || directory_epoch(&view) == 0)
         verdict = refused(ANSWER_directory_trouble);
@@ -71,11 +90,12 @@ struct smtpd_verdict judge_recipient(const struct judge_args *j, const struct sm
         verdict = postmaster(&view, q, a);
     else if (directory_domain(&view, a, name, &domain))
         verdict = accepted_domain(&view, q, &domain, a);
-    else if (mail_is_postmaster(q->rcpt) && str_equal_nocase(name, q->hostname))
+    else if (mail_is_postmaster(q->rcpt) && str_equal_nocase(name, q->settings->hostname))
         verdict = postmaster(&view, q, a);
     else
         verdict = relay(&view, q, a);
-    directory_end(&view);
+    directory_end(&view); /* before a word to the mailbox host */
     buf_release(&why);
-    return verdict;
+    bool must_ask = domain.recipients == DIR_RECIPIENTS_ASK && !mail_is_postmaster(q->rcpt);
+    return must_ask && verdict.answer == ANSWER_recipient_ok ? asked(j, q, &domain, a) : verdict;
 }

@@ -4,10 +4,12 @@
 #define SMTPD_JUDGE_H
 
 #include "directory/directory.h"
+#include "smtpd/ask.h"
 #include "smtpd/outside.h"
 
 struct judge_args {
     struct directory *directory;
+    struct ask *ask; /* NULL: nobody can be asked, and such recipients are never sure */
 };
 
 struct smtpd_verdict judge_recipient(const struct judge_args *j, const struct smtpd_question *q,

@@ -6,14 +6,14 @@
 #include "mail/mail.h"
 #include "net/net.h"
 #include "smtpd/answer.h"
+#include "smtpd/settings.h"
 
 struct smtpd_question {
     const struct mail_address *rcpt; /* a bare postmaster has no domain */
     struct str sender;               /* empty: the null path */
     const struct addr *peer;
-    const uint8_t *certificate; /* SHA-256 of the client's certificate; NULL: none */
-    struct str hostname;        /* of this edge; postmaster at it is ours */
-    struct str postmaster; /* who gets mail for that and for a bare postmaster; empty: see postmaster.h */
+    const uint8_t *certificate;            /* SHA-256 of the client's certificate; NULL: none */
+    const struct smtpd_settings *settings; /* of the session */
 };
 
 struct smtpd_verdict {

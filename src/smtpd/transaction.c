@@ -127,8 +127,7 @@ static enum answer judge_rcpt(struct session *s, const struct smtp_command *c)
         .sender = t->envelope.sender,
         .peer = &s->peer,
         .certificate = s->has_tls && s->tls_info.has_peer_certificate ? s->tls_info.peer_sha256 : NULL,
-        .hostname = s->settings->hostname,
-        .postmaster = s->settings->postmaster};
+        .settings = s->settings};
     struct smtpd_verdict v = s->outside->judge(s->outside->ctx, &q, &t->arena);
     if (v.answer == ANSWER_recipient_ok) {
         add_rcpt(t, v.address, &p);

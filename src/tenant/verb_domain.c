@@ -113,7 +113,7 @@ static enum err take_arguments(struct call *c, struct dir_domain *d)
         return ERR_USAGE;
     }
     if (arg_has(c, "recipients") && !dir_recipients_parse(arg_text(c, "recipients"), &d->recipients)) {
-        buf_set(c->why, "recipients '%.*s' is not any or list", STR_ARG(arg_text(c, "recipients")));
+        buf_set(c->why, "recipients '%.*s' is not any, list or ask", STR_ARG(arg_text(c, "recipients")));
         return ERR_USAGE;
     }
     return OK;

@@ -9,7 +9,8 @@
 #include "smtpd/judge.h"
 
 static const uint8_t certificate[32] = {1, 2, 3};
-static const char *own_name = "edge.example", *postmaster = "";
+static struct conf conf = {.ask_timeout = 5000, .ask_keep_known = 60000, .ask_keep_unknown = 1000};
+static struct smtpd_settings settings = {.conf = &conf, .hostname = {"edge.example", 12}};
 static char folder[] = "/tmp/kedge-judge-XXXXXX";
 
 static void clean(const char *path)
@@ -35,6 +36,8 @@ static void fill(struct directory *d)
     directory_put_domain(w, &domain);
     directory_put_recipient(w, STR("list.example"), STR("user"));
     directory_put_recipient(w, STR("list.example"), STR("a b"));
+    domain.domain = STR("ask.example"), domain.recipients = DIR_RECIPIENTS_ASK;
+    directory_put_domain(w, &domain);
     domain.domain = STR("any.example"), domain.recipients = DIR_RECIPIENTS_ANY;
     directory_put_domain(w, &domain);
     domain.domain = STR("xn--bcher-kva.example");
@@ -67,8 +70,7 @@ static void ask(const struct judge_args *j, const char *rcpt, const char *sender
                                                                       .sender = str_of(sender),
                                                                       .peer = &from,
                                                                       .certificate = client_certificate,
-                                                                      .hostname = str_of(own_name),
-                                                                      .postmaster = str_of(postmaster)},
+                                                                      .settings = &settings},
                                              &a);
     if (v.answer != wanted)
         fail_msg("%s from %s: %s instead of %s", rcpt, peer, answer_row(v.answer)->name,
@@ -156,10 +158,51 @@ static void who_is_postmaster(void **state)
         {"list.example", "", "postmaster@list.example", ANSWER_recipient_ok, NULL},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        own_name = rows[i].own_name, postmaster = rows[i].option;
+        settings.hostname = str_of(rows[i].own_name), settings.postmaster = str_of(rows[i].option);
         ask(*state, rows[i].rcpt, "", "192.0.2.1", NULL, rows[i].answer, rows[i].stored, "");
     }
-    own_name = "edge.example", postmaster = "";
+    settings.hostname = STR("edge.example"), settings.postmaster = STR_NONE;
+}
+
+struct mailbox_host {
+    const char *reply; /* to RCPT; NULL: it cannot be reached */
+    unsigned asked;
+};
+
+static enum err call(void *ctx, const struct ask_question *q, struct arena *a, struct smtp_reply *reply,
+                     struct buf *why)
+{
+    struct mailbox_host *host = ctx;
+    struct smtp_reply_parser parser = {0};
+    const char *fault;
+    host->asked++;
+    assert_true(str_equal(q->domain->domain, STR("ask.example")) && q->domain->port == 24);
+    if (!host->reply) {
+        buf_set(why, "as the test wants");
+        return ERR_CLOSED;
+    }
+    assert_int_equal(smtp_reply_feed(&parser, str_of(host->reply), &fault), SMTP_REPLY_DONE);
+    *reply = (struct smtp_reply){.code = parser.code, .text = arena_str(a, buf_str(&parser.text))};
+    memcpy(reply->status, parser.status, sizeof reply->status);
+    smtp_reply_parser_release(&parser);
+    return OK;
+}
+
+static void the_mailbox_host_has_the_word(void **state)
+{
+    struct judge_args j = *(const struct judge_args *)*state;
+    struct mailbox_host host = {.reply = "550 5.1.1 no"};
+    ask(&j, "x@ask.example", "", "192.0.2.1", NULL, ANSWER_recipient_unverified, NULL, "");
+    j.ask = ask_new(&(struct ask_caller){.ctx = &host, .call = call});
+    ask(&j, "no@ask.example", "", "192.0.2.1", NULL, ANSWER_recipient_unknown, NULL, "");
+    ask(&j, "postmaster@ask.example", "", "192.0.2.1", NULL, ANSWER_recipient_ok, NULL, "");
+    ask(&j, "x%remote.example@ask.example", "", "192.0.2.1", NULL, ANSWER_disguise, NULL, "");
+    assert_int_equal(host.asked, 1);
+    host.reply = "250 ok";
+    ask(&j, "yes@ask.example", "", "192.0.2.1", NULL, ANSWER_recipient_ok, NULL, "");
+    host.reply = "451 4.3.0 later";
+    ask(&j, "later@ask.example", "", "192.0.2.1", NULL, ANSWER_recipient_unverified, NULL, "");
+    ask_free(j.ask);
 }
 
 static void an_empty_directory_is_no_verdict(void **state)
@@ -205,6 +248,7 @@ int main(void)
         cmocka_unit_test(a_stranger_reaches_accepted_domains_only),
         cmocka_unit_test(a_tenant_relays_for_its_own_senders),
         cmocka_unit_test(who_is_postmaster),
+        cmocka_unit_test(the_mailbox_host_has_the_word),
         cmocka_unit_test(an_empty_directory_is_no_verdict),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
