@@ -5,8 +5,8 @@
 
 #include "tenant/call.h"
 
-/* All pairs of a set, in the arena; ERR_CORRUPT when they cannot be read, ERR_NOT_FOUND when there is none.
- */
+/* What a set serves, in the arena: all its pairs, or those that the gate calls active when it has a group.
+ * ERR_CORRUPT when they cannot be read, ERR_NOT_FOUND when there is none. */
 enum err key_set_load(struct db *db, struct arena *a, int64_t key_set, struct tls_identity *out,
                       struct buf *why) MUST_CHECK;
 /* Appends the packed chain. */

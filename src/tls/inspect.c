@@ -57,6 +57,11 @@ enum err tls_pair_inspect(const struct tls_pair *pair, struct arena *a, struct t
     out->algorithm = type == EVP_PKEY_EC ? "EC" : type == EVP_PKEY_RSA ? "RSA" : "other";
     memcpy(out->sha256, digests.peer_sha256, sizeof out->sha256);
     memcpy(out->spki_sha256, digests.peer_spki_sha256, sizeof out->spki_sha256);
+    out->has_issuer_key = sk_X509_num(p->chain) > 0;
+    if (out->has_issuer_key) {
+        tls_info_fill_peer(&digests, sk_X509_value(p->chain, 0));
+        memcpy(out->issuer_spki_sha256, digests.peer_spki_sha256, sizeof out->issuer_spki_sha256);
+    }
     tls_parsed_free(p);
     ERR_clear_error();
     return OK;

@@ -46,6 +46,8 @@ struct tls_pair_facts {
     int64_t not_before, not_after; /* Unix seconds */
     const char *algorithm;         /* "EC", "RSA", ... */
     uint8_t sha256[32], spki_sha256[32];
+    bool has_issuer_key; /* the chain has the certificate that issued the leaf */
+    uint8_t issuer_spki_sha256[32];
 };
 enum err tls_pair_inspect(const struct tls_pair *pair, struct arena *a, struct tls_pair_facts *out,
                           struct buf *why) MUST_CHECK;
