@@ -56,29 +56,35 @@ uint64_t keystore_epoch(const struct keystore_view *v)
     return store_get_u64(v->reader, STR("E"));
 }
 
+static void key_identity(struct store_key *k, uint64_t key_set)
+{
+    store_key_start(k, 'i');
+    store_key_add_u64(k, key_set);
+}
+
+/* wildcard: "*." or nothing. */
+static void key_name(struct store_key *k, struct str wildcard, struct str name)
+{
+    store_key_start(k, 'n');
+    store_key_add(k, wildcard);
+    store_key_add_lower(k, name);
+}
+
 /* The key set for a name, or 0. */
 static uint64_t key_set_of(const struct keystore_view *v, struct str wildcard, struct str name)
 {
     struct store_key key;
-    store_key_start(&key, 'n');
-    store_key_add(&key, wildcard);
-    store_key_add_lower(&key, name);
+    key_name(&key, wildcard, name);
     return store_get_u64(v->reader, store_key_str(&key));
 }
 
-static uint64_t find_key_set(const struct keystore_view *v, struct str name, bool *is_default)
+/* By the exact name or the wildcard; 0 when there is none. */
+static uint64_t find_key_set(const struct keystore_view *v, struct str name)
 {
-    *is_default = false;
     uint64_t id = name.n ? key_set_of(v, STR_NONE, name) : 0;
-    if (!id && name.n) {
-        struct str parent = name;
-        if (str_cut(&parent, '.').n && parent.n)
-            id = key_set_of(v, STR("*."), parent);
-    }
-    if (!id) {
-        *is_default = true;
-        id = key_set_of(v, STR_NONE, STR_NONE);
-    }
+    struct str parent = name;
+    if (!id && name.n && str_cut(&parent, '.').n && parent.n)
+        id = key_set_of(v, STR("*."), parent);
     return id;
 }
 
@@ -101,23 +107,27 @@ static bool identity_unpack(struct str record, struct arena *a, uint64_t key_set
     return !u.bad;
 }
 
+static bool read_identity(const struct keystore_view *v, struct arena *a, uint64_t key_set,
+                          struct tls_identity *out)
+{
+    struct store_key key;
+    struct str record;
+    key_identity(&key, key_set);
+    if (!key_set || !store_get(v->reader, store_key_str(&key), &record))
+        return false;
+    if (identity_unpack(record, a, key_set, out))
+        return true;
+    log_event(LOG_ERROR, "keystore-damaged", LOG_NUM("key-set", key_set));
+    return false;
+}
+
 bool keystore_identity(const struct keystore_view *v, struct arena *a, struct str server_name,
                        struct tls_identity *out, bool *is_default)
 {
-    bool no_name;
-    uint64_t id = find_key_set(v, server_name, &no_name);
+    bool named = read_identity(v, a, find_key_set(v, server_name), out);
     if (is_default)
-        *is_default = no_name;
-    struct store_key key;
-    store_key_start(&key, 'i');
-    store_key_add_u64(&key, id);
-    struct str record;
-    if (!id || !store_get(v->reader, store_key_str(&key), &record))
-        return false;
-    if (identity_unpack(record, a, id, out))
-        return true;
-    log_event(LOG_ERROR, "keystore-damaged", LOG_NUM("key-set", id));
-    return false;
+        *is_default = !named;
+    return named || read_identity(v, a, key_set_of(v, STR_NONE, STR_NONE), out);
 }
 
 struct keystore_write {
@@ -165,8 +175,7 @@ void keystore_put(struct keystore_write *w, const struct tls_identity *identity)
         pack_str(&record, pair->key_der);
     }
     struct store_key key;
-    store_key_start(&key, 'i');
-    store_key_add_u64(&key, identity->key_set);
+    key_identity(&key, identity->key_set);
     store_put(&w->w, store_key_str(&key), buf_str(&record));
     buf_release(&record);
 }
@@ -174,7 +183,20 @@ void keystore_put(struct keystore_write *w, const struct tls_identity *identity)
 void keystore_put_name(struct keystore_write *w, struct str name, uint64_t key_set)
 {
     struct store_key key;
-    store_key_start(&key, 'n');
-    store_key_add_lower(&key, name);
+    key_name(&key, STR_NONE, name);
     store_put_u64(&w->w, store_key_str(&key), key_set);
+}
+
+void keystore_remove(struct keystore_write *w, uint64_t key_set)
+{
+    struct store_key key;
+    key_identity(&key, key_set);
+    store_remove(&w->w, store_key_str(&key));
+}
+
+void keystore_remove_name(struct keystore_write *w, struct str name)
+{
+    struct store_key key;
+    key_name(&key, STR_NONE, name);
+    store_remove(&w->w, store_key_str(&key));
 }

@@ -1,7 +1,8 @@
 /* The certificates and keys that smtpd serves, by server name: an LMDB environment of its own
  * (data_directory/keys, mode 0700) that only smtpd opens for reading and control for writing. The rules of
  * directory.h about LMDB hold here too. Look-up order: the exact name, the wildcard one label up
- * ("*.mx.example" for "a.mx.example"), the default. */
+ * ("*.mx.example" for "a.mx.example"), the default. A name whose key set has nothing to serve
+ * yet gets the default, too. */
 #ifndef DIRECTORY_KEYSTORE_H
 #define DIRECTORY_KEYSTORE_H
 

@@ -49,10 +49,12 @@ struct keystore_write;
 struct keystore_write *keystore_write_begin(struct keystore *k, struct buf *why);
 enum err keystore_write_commit(struct keystore_write *w, uint64_t epoch, struct buf *why) MUST_CHECK;
 void keystore_write_abort(struct keystore_write *w);
-/* Keys are few per change and names must not linger: control writes all of them anew. */
+/* Empties everything, for a rebuild inside this transaction. */
 void keystore_remove_all(struct keystore_write *w);
 void keystore_put(struct keystore_write *w, const struct tls_identity *identity);
+void keystore_remove(struct keystore_write *w, uint64_t key_set);
 /* The name ("*." + name for a wildcard) is served by this key set; the empty name: the default. */
 void keystore_put_name(struct keystore_write *w, struct str name, uint64_t key_set);
+void keystore_remove_name(struct keystore_write *w, struct str name);
 
 #endif

@@ -166,9 +166,11 @@ static enum err start_epoch(struct call *c)
 
 enum err change_note(struct call *c, enum change_kind kind, struct str key1, struct str key2)
 {
+    bool is_key = kind == CHANGE_KEY || kind == CHANGE_KEY_NAME;
     enum err e = c->epoch ? OK : start_epoch(c);
-    if (!e && (kind == CHANGE_KEY || kind == CHANGE_KEY_NAME))
+    if (!e && is_key && !c->has_key_epoch)
         e = db_run(db_query(c->db, "UPDATE meta SET key_epoch = epoch"), NULL, c->why);
+    c->has_key_epoch |= is_key;
     if (e)
         return e;
     struct db_query *q =

@@ -38,7 +38,8 @@ struct call {
     struct buf *why;
     void (*progress)(void *ctx, json_t *line); /* may be NULL: use call_progress */
     void *progress_ctx;
-    int64_t epoch; /* of this call's changes; 0: none yet */
+    int64_t epoch;      /* of this call's changes; 0: none yet */
+    bool has_key_epoch; /* it is the keystore's, too */
 };
 
 /* Steals the reference. Safe while the database is locked: lines are buffered by the kernel, and a caller who
@@ -83,7 +84,8 @@ enum err tenant_id_of(struct call *c, struct str name, enum tenant_every every, 
 /* The name; "*" for 0. In the arena. */
 struct str tenant_name_of(struct call *c, int64_t id);
 
-/* Notes a change; the first of a call starts a new epoch. key1, key2 may be empty. */
+/* Notes a change; the first of a call starts a new epoch. key1, key2 may be empty. CHANGE_KEY without a key
+ * set writes the whole keystore anew. */
 enum err change_note(struct call *c, enum change_kind kind, struct str key1, struct str key2) MUST_CHECK;
 struct str id_text(struct arena *a, int64_t id);
 /* A number that was never used before. */

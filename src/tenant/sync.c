@@ -1,6 +1,6 @@
 #include "tenant/sync_priv.h"
 
-#include "tenant/key.h"
+#include "tenant/load_key_priv.h"
 #include "tenant/load_priv.h"
 
 /* So many epochs of changes are kept; a directory that is further behind is written anew. */
@@ -65,48 +65,66 @@ static enum err sync_directory(const struct sync *s, struct str source, int64_t 
     return e;
 }
 
-static enum err put_keys(struct db *db, struct keystore_write *w, struct buf *why)
+/* By the keystore's changes since `has`, or anew. */
+static enum err fill_keystore(struct db *db, struct keystore_write *w, int64_t has, bool anew,
+                              struct buf *why)
 {
-    struct arena a = {0};
-    enum err e = OK;
-    struct db_query *q = db_query(db, "SELECT id, is_default FROM key_set");
-    while (!e && db_next(q)) {
-        struct tls_identity identity;
-        e = key_set_load(db, &a, db_int(q, 0), &identity, why);
-        if (!e)
-            keystore_put(w, &identity);
-        if (!e && db_int(q, 1))
-            keystore_put_name(w, STR_NONE, identity.key_set);
-        arena_release(&a);
+    if (anew) {
+        keystore_remove_all(w);
+        return load_all_keys(db, w, why);
     }
+    struct db_query *q = db_query(
+        db, "SELECT DISTINCT kind, key1 FROM change WHERE epoch > $1 AND kind IN ('key', 'key-name')");
+    db_bind_int(q, has);
+    enum err e = OK;
+    while (!e && db_next(q))
+        e = load_changed_key(db, w, db_text(q, 0), db_text(q, 1), why);
     enum err ended = db_end(q, e ? NULL : why);
-    if (e || ended)
-        return e ? e : ended;
-    q = db_query(db, "SELECT name, key_set_id FROM key_name");
-    while (db_next(q))
-        keystore_put_name(w, db_text(q, 0), (uint64_t)db_int(q, 1));
-    return db_end(q, why);
+    return e ? e : ended;
+}
+
+/* Are all changes of keys since that epoch on record, each with what it was about? */
+static enum err keys_on_record(struct db *db, int64_t since, bool *out, struct buf *why)
+{
+    int64_t oldest, vague;
+    enum err e = db_get_int(db_query(db, "SELECT COALESCE(MIN(epoch), 0) FROM change"), &oldest, why);
+    if (e)
+        return e;
+    struct db_query *q =
+        db_query(db, "SELECT COUNT(*) FROM change WHERE epoch > $1 AND kind = 'key' AND key1 = ''");
+    db_bind_int(q, since);
+    e = db_get_int(q, &vague, why);
+    *out = since + 1 >= oldest && vague == 0;
+    return e;
 }
 
 /* key_epoch alone cannot tell two databases apart: the caller says when the source changed. */
-static enum err sync_keystore(const struct sync *s, int64_t key_epoch, bool anew, struct buf *why)
+static enum err sync_keystore(const struct sync *s, int64_t key_epoch, bool other, struct buf *why)
 {
     struct keystore_view v = {0};
+    bool on_record = false;
     enum err e = keystore_begin(s->keystore, &v, why);
     if (e)
         return e;
     int64_t has = (int64_t)keystore_epoch(&v);
     keystore_end(&v);
-    if (has == key_epoch && !anew)
+    if (has == key_epoch && !other)
         return OK;
+    e = keys_on_record(s->db, has, &on_record, why);
+    if (e)
+        return e;
+    bool anew = other || has == 0 || has > key_epoch || !on_record;
     struct keystore_write *w = keystore_write_begin(s->keystore, why);
     if (!w)
         return ERR_SYSTEM;
-    keystore_remove_all(w);
-    e = put_keys(s->db, w, why);
+    e = fill_keystore(s->db, w, has, anew, why);
     if (!e)
-        return keystore_write_commit(w, (uint64_t)key_epoch, why);
-    keystore_write_abort(w);
+        e = keystore_write_commit(w, (uint64_t)key_epoch, why);
+    else
+        keystore_write_abort(w);
+    if (!e)
+        log_event(LOG_INFO, "keystore-written", LOG_NUM("epoch", key_epoch),
+                  LOG_TEXT("by", anew ? "rebuild" : "changes"));
     return e;
 }
 

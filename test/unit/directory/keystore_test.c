@@ -83,6 +83,27 @@ static void test_names(void **state)
     assert_int_equal(keystore_begin(k, &v, &why), OK);
     assert_int_equal(keystore_epoch(&v), 6);
     keystore_end(&v);
+
+    w = keystore_write_begin(k, &why); /* one by one */
+    keystore_put(w, &one);
+    keystore_put_name(w, STR("A.mx.example"), 1);
+    keystore_put_name(w, STR("c.mx.example"), 3); /* a set that has nothing yet */
+    keystore_put_name(w, STR(""), 2);
+    assert_int_equal(keystore_write_commit(w, 7, &why), OK);
+    assert_int_equal(served(k, "a.mx.example"), 1);
+    assert_int_equal(served(k, "b.mx.example"), 2);
+    assert_int_equal(served(k, "c.mx.example"), -2);
+    w = keystore_write_begin(k, &why);
+    keystore_remove(w, 1);
+    keystore_remove_name(w, STR("b.mx.EXAMPLE"));
+    keystore_remove_name(w, STR("never.mx.example"));
+    assert_int_equal(keystore_write_commit(w, 8, &why), OK);
+    assert_int_equal(served(k, "a.mx.example"), -2);
+    assert_int_equal(served(k, "b.mx.example"), -2);
+    w = keystore_write_begin(k, &why);
+    keystore_remove_name(w, STR(""));
+    assert_int_equal(keystore_write_commit(w, 9, &why), OK);
+    assert_int_equal(served(k, "b.mx.example"), 0);
     keystore_close(k);
     nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
     buf_release(&why);
