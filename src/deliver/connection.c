@@ -149,10 +149,12 @@ static struct outcome connect_tcp(struct connection *c, const struct connection_
     struct buf why = {0};
     enum err e = stream_connect(&c->stream, &t->to, t->source, deadline_in(t->connect_timeout), &why);
     struct outcome o = {0};
-    if (e == OK)
+    if (e == OK) {
+        stream_hear_out(&c->stream);
         live_add(t->live, &c->link, c->stream.fd);
-    else
+    } else {
         o = trouble_of_reason(BLAME_HOST, REASON_CONNECT_FAILED, arena_str(a, buf_str(&why)));
+    }
     buf_release(&why);
     return o;
 }

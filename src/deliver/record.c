@@ -29,6 +29,8 @@ static void write_mx(struct json_out *j, const struct policy_plan *p)
         json_close(j, '}');
     }
     json_close(j, ']');
+    if (p->mx_left_out)
+        json_num(j, "mx_left_out", (int64_t)p->mx_left_out);
 }
 
 static void write_host(struct json_out *j, const struct policy_host *h)
@@ -165,6 +167,8 @@ static struct str evidence_line(const struct attempt_record *r)
     add_field(&line, "mode", str_of(mode_name(r->job->input.mode)));
     add_field(&line, "rule", r->job->input.rule);
     add_field(&line, "mx", str_of(security_of(&r->job->plan.mx)));
+    if (r->job->plan.mx_left_out)
+        log_append_field(&line, LOG_NUM("mx_left_out", r->job->plan.mx_left_out));
     if (h) {
         add_field(&line, "host", h->name);
         add_field(&line, "address", str_of(r->to ? addr_format(r->to, address) : NULL));

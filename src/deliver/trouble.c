@@ -22,6 +22,12 @@ static const struct {
     [STAGE_CONTENT] = {BLAME_MESSAGE, BLAME_MESSAGE},
 };
 
+/* RFC 5321 4.5.3.1.10: 552 to RCPT is an old way to say 452, too many recipients. */
+static bool means_452(enum stage stage, const struct smtp_reply *reply)
+{
+    return stage == STAGE_RCPT && reply->code == 552;
+}
+
 static void set_code(struct outcome *o)
 {
     const uint16_t *s = o->reply.status;
@@ -44,8 +50,7 @@ struct outcome trouble_of_reply(enum stage stage, const struct smtp_reply *reply
     o.reason = stage == STAGE_STARTTLS ? REASON_STARTTLS_REFUSED : REASON_REFUSED;
     if (smtp_reply_is_permanent(reply)) {
         o.blame = blames[stage].permanent;
-        /* 552 to RCPT is an old way to say "too many recipients" (RFC 5321 4.5.3.1.10) */
-        o.permanent = !(stage == STAGE_RCPT && reply->code == 552);
+        o.permanent = !means_452(stage, reply);
     } else if (smtp_reply_is_transient(reply)) {
         o.blame = reply->code == 421 && stage != STAGE_CONTENT ? BLAME_HOST : blames[stage].transient;
     } else {
@@ -56,6 +61,8 @@ struct outcome trouble_of_reply(enum stage stage, const struct smtp_reply *reply
         (void)snprintf(o.code, sizeof o.code, "%s", reason_row(o.reason)->temporary);
     else
         set_code(&o);
+    if (means_452(stage, reply))
+        o.code[0] = '4';
     return o;
 }
 

@@ -72,6 +72,9 @@ static void find_in_mx(struct inspect_report *r)
     if (p->mx_dropped)
         add_kind(r, KIND_MX_TARGET_MALFORMED, r->domain,
                  arena_printf(&r->arena, "%zu of %zu", p->mx_dropped, mx->n));
+    if (p->mx_left_out)
+        add_kind(r, KIND_MX_TOO_MANY, r->domain,
+                 arena_printf(&r->arena, "%zu of %zu", p->mx_left_out, mx->n));
     if (p->via == POLICY_VIA_IMPLICIT && mx->status != DNS_NXDOMAIN)
         add_kind(r, KIND_MX_IMPLICIT, r->domain, STR_NONE);
     if (p->we_are_mx)

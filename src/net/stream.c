@@ -8,6 +8,8 @@
 #include <poll.h>
 #include <unistd.h>
 
+enum { HEAR_OUT_MS = 1000 }; /* what the peer says to a write that failed was said by then */
+
 enum wait_kind { WAIT_PLAIN, WAIT_CANCELLABLE };
 
 /* What one attempt to move octets came to: octets, or the events to wait for, or an error already noted. */
@@ -45,6 +47,11 @@ void stream_release(struct stream *s)
 void stream_set_cancel(struct stream *s, int fd)
 {
     s->cancel_fd = fd;
+}
+
+void stream_hear_out(struct stream *s)
+{
+    s->hears_out = true;
 }
 
 void stream_set_tls(struct stream *s, SSL *ssl)
@@ -236,6 +243,7 @@ size_t stream_unsent(const struct stream *s)
 enum err stream_flush(struct stream *s, deadline until)
 {
     size_t sent = 0;
+    enum err read_error = s->read_error;
     while (!s->write_error && sent < s->out.n) {
         struct moved m = write_once(s, s->out.p + sent, s->out.n - sent);
         sent += m.n;
@@ -248,6 +256,8 @@ enum err stream_flush(struct stream *s, deadline until)
         if (e)
             (void)stream_fail(s, e, "timed out sending");
     }
+    if (s->hears_out)
+        s->read_error = read_error;
     buf_release(&s->out);
     return s->write_error;
 }
@@ -288,6 +298,8 @@ static enum err wait_for_input(struct stream *s, deadline until, enum wait_kind 
         (void)stream_flush(s, until);
     if (s->read_error)
         return s->read_error;
+    if (s->write_error && deadline_in(HEAR_OUT_MS) < until)
+        until = deadline_in(HEAR_OUT_MS);
     enum err e = wait_for(s, s->waits_for, until, kind);
     return e == ERR_TIMEOUT ? fail_reading(s, e, "timed out waiting for the peer") : e;
 }

@@ -3,7 +3,8 @@
  *
  * Sticky errors: after the first failure of a direction its calls keep failing with the same error. End of
  * file and a read timeout stop reading only, so that a last reply (421) can still be written; a reset or a
- * TLS failure stops both. A dialog may ignore the results of writes and look where it reads.
+ * TLS failure stops both (but see stream_hear_out). A dialog may ignore the results of writes and look where
+ * it reads.
  *
  * Output is collected and goes out in one write when stream_flush is called or when a read has to wait: a
  * group of pipelined commands is answered with one packet. Buffers exist only while they hold something: an
@@ -27,6 +28,7 @@ struct stream {
     struct buf out;
     enum err read_error, write_error;
     short waits_for;                /* POLLIN, or POLLOUT when TLS must write before it can read */
+    bool hears_out;                 /* see stream_hear_out */
     bool eager;                     /* the last read filled its buffer: try before polling */
     const char *what;               /* static text of the first failure */
     int system_error;               /* its errno, or 0 */
@@ -54,6 +56,11 @@ enum err stream_connect(struct stream *s, const struct addr *to, const struct ad
  * for the first octet of a line: a dialog is told between commands, never inside one. Borrowed; not sticky.
  */
 void stream_set_cancel(struct stream *s, int fd);
+
+/* From here on a failed write leaves reading as it is: what the peer said before it stopped listening ("552
+ * too large", and closes) is read, then comes the end of file. For clients; a server whose answers get lost
+ * must not take further commands. */
+void stream_hear_out(struct stream *s);
 
 /* What was wrong with a line. */
 enum stream_fault {

@@ -33,13 +33,15 @@ static void end(struct policy_plan *p, enum plan_verdict verdict, struct policy_
     p->trouble = trouble;
 }
 
-/* Hosts behind the limit are left out. */
+/* In their order; hosts behind the limit are left out, and counted. */
 static void add_host(struct policy_plan *p, struct str name, uint16_t preference, uint16_t port)
 {
     if (!p->host)
         p->host = ARENA_ARRAY(p->arena, struct policy_host, POLICY_HOSTS_MAX);
-    if (p->nhost == POLICY_HOSTS_MAX)
+    if (p->nhost == POLICY_HOSTS_MAX) {
+        p->mx_left_out++;
         return;
+    }
     p->host[p->nhost++] =
         (struct policy_host){.name = name, .base = name, .preference = preference, .port = port};
 }

@@ -118,6 +118,7 @@ struct policy_plan {
     struct str expanded;      /* the domain at the end of its aliases */
     bool we_are_mx;           /* hosts of our own preference and worse were dropped */
     size_t mx_dropped;        /* records with a target that is no host name */
+    size_t mx_left_out;       /* hosts behind the first POLICY_HOSTS_MAX by preference */
     struct policy_host *host; /* by preference */
     size_t nhost;
 };

@@ -60,6 +60,16 @@ static void replies(void **state)
     }
 }
 
+static void a_552_to_rcpt_is_a_452(void **state)
+{
+    (void)state;
+    struct smtp_reply r = {.code = 552, .status = {5, 2, 2}};
+    assert_string_equal(trouble_of_reply(STAGE_RCPT, &r).code, "4.2.2");
+    r.status[0] = 0;
+    assert_string_equal(trouble_of_reply(STAGE_RCPT, &r).code, "4.0.0");
+    assert_string_equal(trouble_of_reply(STAGE_CONTENT, &r).code, "5.0.0");
+}
+
 static void silence(void **state)
 {
     (void)state;
@@ -148,6 +158,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(replies),
+        cmocka_unit_test(a_552_to_rcpt_is_a_452),
         cmocka_unit_test(silence),
         cmocka_unit_test(security_never_bounces),
         cmocka_unit_test(every_dane_verdict_has_its_reason),

@@ -358,9 +358,54 @@ static void dual_stack(void **state)
     buf_release(&why);
 }
 
+/* The peer spoke and closed before we had written all: a client that hears out reads it, others end at once.
+ */
+static void what_was_said_before_the_end_is_heard(void **state)
+{
+    (void)state;
+    for (int hears = 0; hears < 2; hears++) {
+        struct stream s;
+        struct str line;
+        unsigned faults;
+        int fd = open_pair(&s);
+        if (hears)
+            stream_hear_out(&s);
+        put(fd, STR("552 too large\r\n"));
+        (void)close(fd);
+        stream_add(&s, STR("content\r\n"));
+        assert_int_equal(stream_flush(&s, deadline_in(1000)), ERR_CLOSED);
+        if (hears)
+            expect_line(&s, 512, STR("552 too large"), 0);
+        assert_int_equal(stream_read_line(&s, 512, deadline_in(60000), &line, &faults), ERR_CLOSED);
+        assert_int_equal(stream_error(&s), ERR_CLOSED);
+        stream_release(&s);
+    }
+}
+
+/* A peer that neither reads nor speaks costs the time of the write, not that of a read on top. */
+static void a_write_that_timed_out_is_not_waited_for_again(void **state)
+{
+    (void)state;
+    struct stream s;
+    struct str line;
+    unsigned faults;
+    static char much[4 << 20];
+    int fd = open_pair(&s);
+    stream_hear_out(&s);
+    stream_write(&s, much, sizeof much);
+    assert_int_equal(stream_flush(&s, deadline_in(50)), ERR_TIMEOUT);
+    int64_t start = clock_mono();
+    assert_int_equal(stream_read_line(&s, 512, deadline_in(60000), &line, &faults), ERR_TIMEOUT);
+    assert_true(clock_mono() - start < 20000);
+    stream_release(&s);
+    (void)close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_said_before_the_end_is_heard),
+        cmocka_unit_test(a_write_that_timed_out_is_not_waited_for_again),
         cmocka_unit_test(lines_and_their_faults),
         cmocka_unit_test(lines_in_pieces),
         cmocka_unit_test(replies_are_grouped),

@@ -412,6 +412,31 @@ static void equals_are_shuffled_within_their_preference(void **state)
         assert_in_range(first[i], 60, 140);
 }
 
+/* Cut behind the best, and never silently. */
+static void too_many_hosts_leave_the_worst_out(void **state)
+{
+    (void)state;
+    struct buf answers = {0};
+    buf_add(&answers, STR("d.example MX secure "));
+    for (int i = 40; i > 0; i--)
+        buf_printf(&answers, "%d h%d.example%s", i, i, i > 1 ? ", " : "\n");
+    for (int i = 1; i <= 40; i++)
+        buf_printf(&answers, "h%d.example A insecure 192.0.2.%d\nh%d.example AAAA insecure-nodata\n", i, i,
+                   i);
+    struct script script = {.text = buf_cstr(&answers)};
+    struct dns_source source = {&script, script_ask};
+    struct policy_input in = {.domain = STR("d.example"), .port = 25, .seed = 7};
+    struct policy_plan plan;
+    struct arena arena = {0};
+    policy_begin(&plan, &arena, &in, &source, DEADLINE_NEVER);
+    assert_int_equal(plan.nhost, POLICY_HOSTS_MAX);
+    assert_int_equal(plan.mx_left_out, 40 - POLICY_HOSTS_MAX);
+    for (size_t i = 0; i < plan.nhost; i++)
+        assert_int_equal(plan.host[i].preference, i + 1);
+    arena_release(&arena);
+    buf_release(&answers);
+}
+
 static void fingerprint_of(const char *domain, const char *answers, enum mode mode, uint8_t out[32])
 {
     struct script script = {.text = answers};
@@ -499,6 +524,7 @@ int main(void)
         cmocka_unit_test(loop_detection),
         cmocka_unit_test(own_addresses_count_with_their_port),
         cmocka_unit_test(equals_are_shuffled_within_their_preference),
+        cmocka_unit_test(too_many_hosts_leave_the_worst_out),
         cmocka_unit_test(fingerprint_is_the_effective_policy),
         cmocka_unit_test(trouble_names_the_question),
         cmocka_unit_test(hosts_are_bounded),

@@ -117,7 +117,7 @@ static bool script_answer(struct script *s, struct arena *a, const struct dns_qu
             line = str_from(line, 1);
             out->expanded = str_word(&line);
         }
-        out->records = ARENA_ARRAY(a, struct dns_record, 16);
+        out->records = ARENA_ARRAY(a, struct dns_record, 64);
         while (str_trim(line).n)
             out->records[out->n++] = script_record(a, q->type, str_cut(&line, ','));
         return true;
