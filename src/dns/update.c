@@ -14,7 +14,7 @@ enum err dns_change_check(const struct dns_change *change, struct str zone, stru
     enum err e = ERR_MALFORMED;
     if (!dns_name_is_within(r->owner, zone))
         buf_set(why, "%.*s is not within the zone %.*s (NOTZONE)", STR_ARG(r->owner), STR_ARG(zone));
-    else if (!dns_raw_write(&wire, r))
+    else if (!dns_raw_write(&wire, r) || wire.n > DNS_RECORD_MAX)
         buf_set(why, "%.*s is not a domain name, or its data is too long", STR_ARG(r->owner));
     else if (dns_type_name((enum dns_type)r->type)[0] != '?' && !dns_raw_record(&a, r, &typed))
         buf_set(why, "the data of %.*s does not fit its type %s", STR_ARG(r->owner),

@@ -15,8 +15,10 @@ struct dns_change {
     struct dns_raw record;
 };
 
-/* Room that a signed update leaves for its TSIG record. */
-enum { DNS_UPDATE_MAX = 65535 - 1024 };
+enum {
+    DNS_UPDATE_MAX = 65535 - 1024,         /* leaves room for a TSIG record */
+    DNS_RECORD_MAX = DNS_UPDATE_MAX - 512, /* of one record: it fits into an update of any zone */
+};
 
 /* Would any server take it? Within the zone (else it answers NOTZONE and drops the whole update), a name with
  * a wire form, RDATA that fits. ERR_MALFORMED and a sentence when not. */

@@ -40,28 +40,6 @@ static bool is_question(struct dns_reader *r, struct str name, unsigned type)
     return !r->bad && got_type == type && class == DNS_CLASS_IN && str_equal(str_make(text.p, text.n), name);
 }
 
-/* The one of all times with these low 32 bits that is nearest to now. */
-static int64_t unfold(uint32_t time, int64_t now_s)
-{
-    return now_s + (int32_t)(time - (uint32_t)now_s);
-}
-
-static bool read_signature(struct arena *a, const struct dns_rr *rr, int64_t now_s, struct dns_signature *out)
-{
-    struct dns_reader r = rr->rdata;
-    struct dns_name_text signer;
-    out->owner = dns_name_keep(a, &rr->owner);
-    out->covered = dns_read_u16(&r);
-    out->algorithm = dns_read_u8(&r);
-    (void)dns_read_u8(&r);  /* labels */
-    (void)dns_read_u32(&r); /* original TTL */
-    out->expiration = unfold(dns_read_u32(&r), now_s);
-    out->inception = unfold(dns_read_u32(&r), now_s);
-    out->key_tag = dns_read_u16(&r);
-    dns_read_name(&r, &signer);
-    return !r.bad;
-}
-
 /* Answer and authority sections; the arrays of out have room for all of their records. */
 static bool read_sections(struct arena *a, struct dns_reader *r, const struct header *h, int64_t now_s,
                           struct authority_answer *out)
@@ -80,11 +58,13 @@ static bool read_sections(struct arena *a, struct dns_reader *r, const struct he
             out->serial = soa.soa.serial;
         }
         if (rr.type == DNS_TYPE_RRSIG) {
-            if (!read_signature(a, &rr, now_s, &out->signatures[out->signature_count++]))
+            if (!dns_signature_read(a, &rr, now_s, &out->signatures[out->signature_count++]))
                 return false;
-        } else if (i < h->answers && !dns_raw_from_rr(a, &rr, &out->records[out->n++])) {
-            return false;
+            continue;
         }
+        struct dns_raw *to = i < h->answers ? &out->records[out->n++] : &out->proof[out->proof_count++];
+        if (!dns_raw_from_rr(a, &rr, to))
+            return false;
     }
     return true;
 }
@@ -125,9 +105,11 @@ enum dns_parsed authority_answer_parse(struct arena *a, struct str message, uint
     /* A record has eleven octets at least: no more memory than the message pays for. */
     size_t most = h.answers + h.authority < message.n / 11 ? h.answers + h.authority : message.n / 11 + 1;
     out->records = ARENA_ARRAY(a, struct dns_raw, most);
+    out->proof = ARENA_ARRAY(a, struct dns_raw, most);
     out->signatures = ARENA_ARRAY(a, struct dns_signature, most);
     bool good = read_sections(a, &r, &h, now_s, out) && read_additional(&r, h.additional, out);
     dns_raw_sort(out->records, out->n);
+    dns_raw_sort(out->proof, out->proof_count);
     *e = good ? OK : ERR_MALFORMED;
     return DNS_PARSED;
 }

@@ -5,21 +5,16 @@
 #include "dns/message.h"
 #include "dns/raw.h"
 #include "dns/rcode.h"
-
-/* One RRSIG. Times in seconds since 1970. */
-struct dns_signature {
-    struct str owner;
-    uint16_t covered, key_tag;
-    uint8_t algorithm;
-    int64_t inception, expiration;
-};
+#include "dns/rrsig.h"
 
 struct authority_answer {
     enum dns_rcode rcode;
     bool is_authoritative; /* AA */
     size_t n;              /* of the answer section, RRSIGs aside, sorted */
     struct dns_raw *records;
-    size_t signature_count; /* of the answer and the authority section */
+    size_t proof_count; /* of the authority section, RRSIGs aside, sorted: why there is none */
+    struct dns_raw *proof;
+    size_t signature_count; /* of both */
     struct dns_signature *signatures;
     bool has_serial; /* of the SOA in the answer or the authority section */
     uint32_t serial;

@@ -67,16 +67,35 @@ static int compare_records(const void *a, const void *b)
     return dns_raw_compare(a, b);
 }
 
+static struct dns_raw *find_record(const struct zone_snapshot *s, size_t n, const struct dns_raw *record)
+{
+    return n ? bsearch(record, s->records, n, sizeof *record, compare_records) : NULL;
+}
+
+static void drop_records(struct zone_snapshot *s, const bool *dropped)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < s->n; i++)
+        if (!dropped[i])
+            s->records[kept++] = s->records[i];
+    s->n = kept;
+}
+
 void zone_snapshot_apply(struct zone_snapshot *s, const struct dns_change *changes, size_t n)
 {
-    size_t before = s->n;
+    bool *dropped = must_alloc(calloc(s->n + 1, sizeof *dropped));
+    for (size_t i = 0; i < n; i++) {
+        struct dns_raw *old = find_record(s, s->n, &changes[i].record);
+        if (changes[i].op == DNS_REMOVE && old)
+            dropped[old - s->records] = true;
+    }
+    drop_records(s, dropped);
+    free(dropped);
+    size_t sorted = s->n;
     for (size_t i = 0; i < n; i++) {
         struct dns_raw record = changes[i].record;
-        struct dns_raw *old =
-            before ? bsearch(&record, s->records, before, sizeof record, compare_records) : NULL;
-        if (changes[i].op == DNS_REMOVE && old) {
-            old->ttl = UINT32_MAX; /* no TTL of a record: to be dropped */
-        } else if (changes[i].op == DNS_ADD && old) {
+        struct dns_raw *old = find_record(s, sorted, &record);
+        if (changes[i].op == DNS_ADD && old) {
             old->ttl = record.ttl;
         } else if (changes[i].op == DNS_ADD) {
             record.owner = arena_str(&s->arena, record.owner);
@@ -84,11 +103,6 @@ void zone_snapshot_apply(struct zone_snapshot *s, const struct dns_change *chang
             add_record(s, record);
         }
     }
-    size_t kept = 0;
-    for (size_t i = 0; i < s->n; i++)
-        if (s->records[i].ttl != UINT32_MAX)
-            s->records[kept++] = s->records[i];
-    s->n = kept;
     dns_raw_sort(s->records, s->n);
 }
 

@@ -1,70 +1,11 @@
-/* What every authoritative server of a zone says, asked directly at every address, and what a validating
- * resolver makes of it: the evidence for the gate and for people. */
+/* Asking every authoritative server of a zone directly, at every address, and a validating resolver: the
+ * evidence for the gate and for people. */
 #ifndef ZONE_VERIFY_H
 #define ZONE_VERIFY_H
 
 #include "base/crew.h"
 #include "dns/authority.h"
-#include "keys/gate.h"
-
-/* X(NAME, "name", "sentence") */
-#define ZONE_SERVER_TABLE(X)                                                                                 \
-    X(GOOD, "good", "answers with authority")                                                                \
-    X(SILENT, "silent", "does not answer")                                                                   \
-    X(NO_ROUTE, "no-route", "cannot be reached from this machine")                                           \
-    X(REFUSING, "refusing", "refuses to answer for the zone")                                                \
-    X(FAILING, "failing", "answers with an error")                                                           \
-    X(LAME, "lame", "does not answer with authority for the zone")                                           \
-    X(MALFORMED, "malformed", "answers with bytes that are no answer")
-
-enum zone_server_state {
-#define X(name, text, sentence) ZONE_SERVER_##name,
-    ZONE_SERVER_TABLE(X)
-#undef X
-};
-
-const char *zone_server_state_name(enum zone_server_state state);
-const char *zone_server_state_sentence(enum zone_server_state state);
-
-/* What the signatures of an answer are worth, checked with the zone's keys as the resolver vouches for them.
- * X(NAME, "name", "sentence") */
-#define ZONE_PROOF_TABLE(X)                                                                                  \
-    X(NONE, "none", "nothing was answered")                                                                  \
-    X(UNSIGNED, "unsigned", "no signature covers it")                                                        \
-    X(NO_KEY, "no-key", "no validated key of the zone made its signatures")                                  \
-    X(WRONG, "wrong", "its signature does not fit")                                                          \
-    X(EXPIRED, "expired", "its signature is expired, or begins later than now")                              \
-    X(VALID, "valid", "its signature is valid")
-
-enum zone_proof {
-#define X(name, text, sentence) ZONE_PROOF_##name,
-    ZONE_PROOF_TABLE(X)
-#undef X
-};
-
-const char *zone_proof_name(enum zone_proof proof);
-const char *zone_proof_sentence(enum zone_proof proof);
-
-/* One server's answer to one of the questions. */
-struct zone_rrset {
-    enum zone_proof proof;
-    enum dns_rcode rcode; /* NOERROR or NXDOMAIN when the server is good */
-    size_t n;             /* 0: denied */
-    struct dns_raw *records;
-    uint32_t ttl;       /* the largest of the records */
-    int64_t expires_ms; /* wall clock: the earliest end of the signatures that prove it; 0 without */
-};
-
-struct zone_server {
-    struct str name; /* of the NS record; "primary" for the primary when it is not one of them */
-    struct addr addr;
-    enum zone_server_state state;
-    struct str why; /* more about a state that is not good */
-    uint32_t serial;
-    struct zone_rrset *rrsets; /* one for each question; meaningful when the state is good */
-    int64_t took_ms;
-    struct arena arena;
-};
+#include "zone/evidence.h"
 
 struct zone_watch {
     struct str zone;
@@ -73,33 +14,9 @@ struct zone_watch {
     size_t nquestion;
 };
 
-struct zone_evidence {
-    struct arena arena;
-    struct str zone;
-    size_t nquestion;
-    struct dns_question *questions;
-    struct str unknown; /* why servers or addresses of the NS set could not be found; empty: all are known */
-    enum dns_security security; /* of the zone's own keys, through the resolver */
-    size_t n;
-    struct zone_server *servers;
-    struct dns_answer *validated; /* the questions' answers through the resolver */
-    int64_t wall_ms;              /* when it was over */
-};
-
 /* Asks all at the same time in jobs of the crew, and returns when all answered or the time is over. Never
  * fails: what could not be found out is evidence. out is initialised here, released by the caller. */
 void zone_observe(const struct dns_source *resolver, struct crew *crew, const struct zone_watch *watch,
                   deadline until, struct zone_evidence *out);
-void zone_evidence_release(struct zone_evidence *e);
-
-/* The server answers and is behind the newest serial that any server showed. */
-bool zone_server_lags(const struct zone_evidence *e, const struct zone_server *s);
-/* Every server is known and good, shows the same valid RRset for the question, and so does the resolver,
- * validated. When not, a sentence for each thing that is wrong is appended to `why`, a line each. */
-bool zone_is_everywhere(const struct zone_evidence *e, size_t question, struct buf *why);
-
-/* The rows that the gate wants, for the question of its TLSA RRset; names and records are the arena's. */
-size_t zone_gate_servers(struct arena *a, const struct zone_evidence *e, size_t question,
-                         struct gate_server **out);
 
 #endif
