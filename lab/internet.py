@@ -84,7 +84,7 @@ class Resolver:
             f'  directory: "{self.folder}"\n  chroot: ""\n  username: ""\n  pidfile: ""\n  use-syslog: no',
             f"  interface: {address}@{port}\n  access-control: 127.0.0.0/8 allow\n  num-threads: 1",
             "  do-not-query-localhost: no\n  root-hints: hints\n  module-config: \"validator iterator\"",
-            f'  trust-anchor: ". DS {anchor}"\n  val-log-level: 2\n  ede: yes\n  val-bogus-ttl: 1',
+            f'  trust-anchor: ". DS {anchor}"\n  val-log-level: 2\n  ede: yes\n  val-bogus-ttl: 1\n  val-sig-skew-min: 0\n  val-sig-skew-max: 0',
             "  aggressive-nsec: no\n  infra-keep-probing: yes\n  infra-host-ttl: 1\n  verbosity: 1",
             *([] if upstream_port == 53 else [f"  outgoing-range: 512\n  do-ip6: no"]),
             f'remote-control:\n  control-enable: yes\n  control-interface: "{self.control}"\n  control-use-cert: no',

@@ -71,6 +71,7 @@ class NameServer:
     def pause(self):
         """From now on it does not answer: SIGSTOP."""
         self.server.child.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.server.child.pid, os.WSTOPPED)  # all its threads
 
     def resume(self):
         """Goes on after pause()."""
@@ -128,7 +129,8 @@ class Primary(NameServer):
 
     def update(self, zone: str, *changes: tuple) -> dns.message.Message:
         """One DNS UPDATE. Changes are ("add", name, ttl, type, data), ("delete", name[, type[, data]]) or
-        ("replace", name, ttl, type, data), names relative to the zone."""
+        ("replace", name, ttl, type, data), names relative to the zone. PowerDNS 4.7 with LMDB says yes to the deletion
+        of a whole name and does nothing."""
         message = dns.update.Update(zone, keyring=self.plan.key.ring())
         for verb, *words in changes:
             getattr(message, verb)(*words)
@@ -189,18 +191,20 @@ class Bind(Primary):
     def launch(self):
         key, ttl, lifetime = self.plan.key, self.plan.ttl, self.plan.lifetime
         policy = "" if lifetime is None else (
-            f"signatures-validity PT{lifetime}S; signatures-validity-dnskey PT{lifetime}S; "
+            f"signatures-jitter PT0S; signatures-validity PT{lifetime}S; signatures-validity-dnskey PT{lifetime}S; "
             f"signatures-refresh PT{lifetime // 3}S; max-zone-ttl PT{ttl}S; ")
         notify = " ".join(f"{address} port {port};" for address, port in self.plan.notify)
+        update = f'allow-update {{ key "{key.name}"; }};'
         (self.folder / "conf").write_text("\n".join([
             f'key "{key.name}" {{ algorithm {key.algorithm}; secret "{key.secret}"; }};',
             f'dnssec-policy "lab" {{ keys {{ csk lifetime unlimited algorithm ecdsap256sha256; }}; dnskey-ttl {ttl}; {policy}}};',
             f'options {{ directory "{self.folder}"; pid-file none; lock-file none; session-keyfile none; ',
             f"  listen-on port {self.port} {{ {self.address}; }}; listen-on-v6 {{ none; }}; dnssec-validation no;",
-            f'  recursion no; notify explicit; notify-delay 0; also-notify {{ {notify} }}; allow-transfer {{ key "{key.name}"; }};',
+            f"  recursion no; notify explicit; notify-delay 0; also-notify {{ {notify} }};",
+            f'  allow-transfer {{ key "{key.name}"; }};',
             "};",
             "controls { };",
-            *(f'zone "{zone}" {{ type primary; file "{zone}.zone"; dnssec-policy "lab"; allow-update {{ key "{key.name}"; }}; }};'
+            *(f'zone "{zone}" {{ type primary; file "{zone}.zone"; dnssec-policy "lab"; inline-signing no; {update} }};'
               for zone in self.plan.text),
         ]) + "\n", encoding="utf-8")
         self.run(process.program("named"), "-g", "-n", "1", "-c", self.folder / "conf")
@@ -245,7 +249,7 @@ ENGINES = {"knot": Knot, "bind": Bind, "powerdns": PowerDns}
 
 def free_port() -> int:
     """A port that is free on 127.0.0.1 for UDP and TCP."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+    with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as udp:
         stream.bind(("127.0.0.1", 0))
         udp.bind(stream.getsockname())
         return stream.getsockname()[1]
