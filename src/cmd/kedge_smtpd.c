@@ -17,7 +17,7 @@ struct smtpd_main {
     struct smtpd_outside outside;
     struct resolver *resolver;
     struct ask_mailbox ask;
-    struct keystore *keystore;
+    struct smtpd_identity identity;
     struct tls_server *tls;
     struct smtpd_server *server;
 };
@@ -51,8 +51,9 @@ static void open_stores(struct smtpd_main *m)
     m->backend.judge.directory = directory_open(daemon_path(&m->arena, data, "directory"), &m->why);
     if (!m->backend.judge.directory)
         die(EXIT_OS, "data_directory: %s", buf_cstr(&m->why));
-    m->keystore = keystore_open(daemon_path(&m->arena, data, "keys"), &m->why);
-    if (!m->keystore)
+    m->identity.directory = m->backend.judge.directory;
+    m->identity.keystore = keystore_open(daemon_path(&m->arena, data, "keys"), &m->why);
+    if (!m->identity.keystore)
         die(EXIT_OS, "data_directory: %s", buf_cstr(&m->why));
     m->backend.queue = queue_writer_open(daemon_path(&m->arena, data, "queue"), "smtpd", &queue, &m->why);
     if (!m->backend.queue)
@@ -83,9 +84,9 @@ static void serve(struct smtpd_main *m)
     if (smtpd_settings_new(m->daemon.conf, &settings, &m->why))
         die(EXIT_CONFIG, "%s", buf_cstr(&m->why));
     const struct tls_server_conf tls = {.lookup = smtpd_identity_lookup,
-                                        .ctx = m->keystore,
+                                        .ctx = &m->identity,
                                         .fallback_name = str_of(m->daemon.conf->hostname),
-                                        .client_certificate = TLS_ASK_CLIENT_CERTIFICATE};
+                                        .wants_certificate = smtpd_identity_wants_certificate};
     if (tls_server_new(&tls, &m->tls, &m->why))
         die(EXIT_OS, "TLS: %s", buf_cstr(&m->why));
     const struct smtpd_server_args args = {.listeners = m->listeners,
@@ -152,7 +153,7 @@ int main(int argc, char **argv)
     resolver_free(m.resolver);
     queue_writer_close(m.backend.queue);
     journal_close(m.backend.journal);
-    keystore_close(m.keystore);
+    keystore_close(m.identity.keystore);
     directory_close(m.backend.judge.directory);
     arena_release(&m.arena);
     buf_release(&m.why);

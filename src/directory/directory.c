@@ -155,6 +155,11 @@ bool directory_relay_by_certificate(const struct directory_view *v, struct arena
     return directory_tenant(v, a, store_get_u64(v->reader, store_key_str(&key)), out);
 }
 
+bool directory_has_certificates(const struct directory_view *v)
+{
+    return store_has_prefix(v->reader, STR("c"));
+}
+
 bool directory_tenant_may_send_as(const struct directory_view *v, uint64_t tenant_id, struct str domain)
 {
     struct store_key key;

@@ -109,6 +109,8 @@ bool directory_relay_by_address(const struct directory_view *v, struct arena *a,
                                 struct dir_tenant *out);
 bool directory_relay_by_certificate(const struct directory_view *v, struct arena *a, const uint8_t sha256[32],
                                     struct dir_tenant *out);
+/* Does any relay go by certificate? */
+bool directory_has_certificates(const struct directory_view *v);
 /* May the tenant use this domain in MAIL FROM? Its accepted domains and its sender domains. */
 bool directory_tenant_may_send_as(const struct directory_view *v, uint64_t tenant_id, struct str domain);
 bool directory_tenant(const struct directory_view *v, struct arena *a, uint64_t id, struct dir_tenant *out);

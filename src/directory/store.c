@@ -193,6 +193,18 @@ uint64_t store_get_u64(const struct store_reader *r, struct str key)
     return store_get(r, key, &v) && v.n == 8 ? get_u64(v.p) : 0;
 }
 
+bool store_has_prefix(const struct store_reader *r, struct str prefix)
+{
+    MDB_cursor *cursor;
+    MDB_val k = {.mv_size = prefix.n, .mv_data = (void *)(uintptr_t)prefix.p};
+    MDB_val v;
+    if (mdb_cursor_open(r->txn, r->dbi, &cursor))
+        return false;
+    int rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+    mdb_cursor_close(cursor);
+    return rc == 0 && str_starts(str_make(k.mv_data, k.mv_size), prefix);
+}
+
 enum err store_write_begin(struct store *s, struct store_write *w, struct buf *why)
 {
     *w = (struct store_write){.store = s};

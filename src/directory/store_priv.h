@@ -23,6 +23,9 @@ bool store_get(const struct store_reader *r, struct str key, struct str *value);
 /* An integer kept under a key; 0 when absent. */
 uint64_t store_get_u64(const struct store_reader *r, struct str key);
 
+/* Is there any key that begins so? */
+bool store_has_prefix(const struct store_reader *r, struct str prefix);
+
 /* One writer at a time (LMDB waits for the other). Errors are sticky: after the first, puts and removes do
  * nothing and commit tells. Begin, then exactly one commit or abort. */
 struct store_write {

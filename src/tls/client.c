@@ -10,7 +10,7 @@ enum { SESSIONS_MAX = 2048 };
 struct tls_client {
     SSL_CTX *ctx;
     pthread_mutex_t lock;
-    struct map sessions; /* caller's key -> SSL_SESSION */
+    struct lru sessions; /* caller's key -> SSL_SESSION */
 };
 
 /* Chains cost time to verify: only when somebody looks at the result. */
@@ -36,6 +36,11 @@ static enum err load_roots(SSL_CTX *ctx, const char *ca_file, struct buf *why)
     return ERR_TLS;
 }
 
+static void drop_session(void *session)
+{
+    SSL_SESSION_free(session);
+}
+
 enum err tls_client_new(const struct tls_client_conf *conf, struct tls_client **out, struct buf *why)
 {
     *out = NULL;
@@ -52,26 +57,18 @@ enum err tls_client_new(const struct tls_client_conf *conf, struct tls_client **
     struct tls_client *t = must_alloc(calloc(1, sizeof *t));
     t->ctx = ctx;
     (void)pthread_mutex_init(&t->lock, NULL);
+    lru_init(&t->sessions, SESSIONS_MAX, drop_session);
     *out = t;
     return OK;
 }
 
 /* Sessions. */
 
-static void drop_sessions_locked(struct tls_client *t)
-{
-    struct str key;
-    void *value;
-    for (size_t at = 0; map_next(&t->sessions, &at, &key, &value);)
-        SSL_SESSION_free(value);
-    map_release(&t->sessions);
-}
-
 void tls_client_free(struct tls_client *t)
 {
     if (!t)
         return;
-    drop_sessions_locked(t);
+    lru_release(&t->sessions);
     (void)pthread_mutex_destroy(&t->lock);
     SSL_CTX_free(t->ctx);
     free(t);
@@ -85,11 +82,8 @@ void tls_remember(struct tls_client *t, struct stream *s, struct str session_key
         return;
     }
     (void)pthread_mutex_lock(&t->lock);
-    if (t->sessions.count >= SESSIONS_MAX)
-        drop_sessions_locked(t);
-    SSL_SESSION *before = map_put(&t->sessions, session_key, session);
+    lru_put(&t->sessions, session_key, session);
     (void)pthread_mutex_unlock(&t->lock);
-    SSL_SESSION_free(before);
 }
 
 /* A ticket is used once (RFC 8446 C.4). */
@@ -98,7 +92,7 @@ static void offer_session(struct tls_client *t, SSL *ssl, struct str session_key
     if (!session_key.n)
         return;
     (void)pthread_mutex_lock(&t->lock);
-    SSL_SESSION *session = map_remove(&t->sessions, session_key);
+    SSL_SESSION *session = lru_take(&t->sessions, session_key);
     (void)pthread_mutex_unlock(&t->lock);
     if (session)
         (void)SSL_set_session(ssl, session);

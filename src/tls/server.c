@@ -13,7 +13,7 @@ struct tls_server {
     struct arena arena; /* bytes of the fallback */
     struct tls_identity fallback;
     pthread_mutex_t lock;
-    struct map parsed; /* pair id -> struct tls_parsed, each with a reference of the map's */
+    struct lru parsed; /* pair id -> struct tls_parsed, each with a reference of the map's */
 };
 
 /* One handshake under way: the SSL's app data, on the stack of tls_accept. */
@@ -23,6 +23,7 @@ struct accepting {
     struct tls_identity identity;
     struct tls_parsed *used[TLS_PAIRS_MAX];
     size_t used_n;
+    bool wants_certificate; /* the client's */
     char sni[256];
 };
 
@@ -34,13 +35,9 @@ static void unref_locked(struct tls_parsed *p)
         tls_parsed_free(p);
 }
 
-static void drop_all_locked(struct tls_server *t)
+static void drop_locked(void *parsed)
 {
-    struct str key;
-    void *value;
-    for (size_t at = 0; map_next(&t->parsed, &at, &key, &value);)
-        unref_locked(value);
-    map_release(&t->parsed);
+    unref_locked(parsed);
 }
 
 static struct str id_key(const uint64_t *id)
@@ -51,7 +48,7 @@ static struct str id_key(const uint64_t *id)
 static struct tls_parsed *cached(struct tls_server *t, uint64_t id)
 {
     (void)pthread_mutex_lock(&t->lock);
-    struct tls_parsed *p = map_get(&t->parsed, id_key(&id));
+    struct tls_parsed *p = lru_get(&t->parsed, id_key(&id));
     if (p)
         p->references++;
     (void)pthread_mutex_unlock(&t->lock);
@@ -72,12 +69,8 @@ static struct tls_parsed *parsed_of(struct tls_server *t, const struct tls_pair 
         return NULL;
     }
     (void)pthread_mutex_lock(&t->lock);
-    if (t->parsed.count >= CACHE_MAX)
-        drop_all_locked(t);
     p->references++;
-    struct tls_parsed *other = map_put(&t->parsed, id_key(&pair->id), p); /* two threads may parse the same */
-    if (other)
-        unref_locked(other);
+    lru_put(&t->parsed, id_key(&pair->id), p); /* two threads may have parsed the same */
     (void)pthread_mutex_unlock(&t->lock);
     return p;
 }
@@ -142,14 +135,22 @@ static int on_certificate(SSL *ssl, void *arg)
     return 1;
 }
 
-enum { TICKET_BINDING = 16 };
+enum { TICKET_BINDING = 8 * (TLS_PAIRS_MAX + 3) };
 
-/* A ticket is good for one key set and one name. */
+/* A ticket is good for one name (hence one tenant), and for the very keys that the name is served with: after
+ * a rollover a full handshake shows the new one. Where certificates of clients begin to matter, sessions that
+ * were never asked for one end. */
 static void ticket_binding(SSL *ssl, uint8_t out[TICKET_BINDING])
 {
     const struct accepting *a = SSL_get_app_data(ssl);
-    put_u64(out, a ? a->identity.key_set : 0);
-    put_u64(out + 8, a ? map_hash(str_of(a->sni)) : 0);
+    memset(out, 0, TICKET_BINDING);
+    if (!a)
+        return;
+    put_u64(out, a->identity.key_set);
+    put_u64(out + 8, map_hash(str_of(a->sni)));
+    put_u64(out + 16, a->wants_certificate);
+    for (size_t i = 0; i < a->identity.n; i++)
+        put_u64(out + 24 + 8 * i, a->identity.pair[i].id);
 }
 
 static int on_ticket_written(SSL *ssl, void *arg)
@@ -186,7 +187,7 @@ static int accept_any_certificate(X509_STORE_CTX *ctx, void *arg)
 
 /* The server itself. */
 
-static enum err configure(SSL_CTX *ctx, const struct tls_server_conf *conf, struct buf *why)
+static enum err configure(SSL_CTX *ctx, struct buf *why)
 {
     static const unsigned char id[] = "kedge";
     char groups[] = "X25519:P-256:P-384:X448:P-521"; /* the macro that takes it casts const away */
@@ -204,8 +205,6 @@ static enum err configure(SSL_CTX *ctx, const struct tls_server_conf *conf, stru
     SSL_CTX_set_client_hello_cb(ctx, on_client_hello, NULL);
     SSL_CTX_set_cert_cb(ctx, on_certificate, NULL);
     ENSURE(SSL_CTX_set_session_ticket_cb(ctx, on_ticket_written, on_ticket_read, NULL) == 1);
-    if (conf->client_certificate == TLS_ASK_CLIENT_CERTIFICATE)
-        SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_cert_verify_callback(ctx, accept_any_certificate, NULL);
     return OK;
 }
@@ -216,7 +215,7 @@ enum err tls_server_new(const struct tls_server_conf *conf, struct tls_server **
     SSL_CTX *ctx = tls_context_new(TLS_server_method(), why);
     if (!ctx)
         return ERR_TLS;
-    enum err e = configure(ctx, conf, why);
+    enum err e = configure(ctx, why);
     if (e) {
         SSL_CTX_free(ctx);
         return e;
@@ -225,6 +224,7 @@ enum err tls_server_new(const struct tls_server_conf *conf, struct tls_server **
     *t = (struct tls_server){.ctx = ctx, .conf = *conf, .fallback.n = 1};
     t->conf.fallback_name = arena_str(&t->arena, conf->fallback_name);
     (void)pthread_mutex_init(&t->lock, NULL);
+    lru_init(&t->parsed, CACHE_MAX, drop_locked);
     t->tickets = tls_tickets_new(ctx);
     tls_pair_self_signed(&t->arena, TLS_KEY_P256, &t->conf.fallback_name, t->conf.fallback_name.n ? 1 : 0,
                          clock_wall() / 1000, FALLBACK_DAYS, &t->fallback.pair[0]);
@@ -238,7 +238,7 @@ void tls_server_free(struct tls_server *t)
         return;
     SSL_CTX_free(t->ctx);
     tls_tickets_free(t->tickets);
-    drop_all_locked(t);
+    lru_release(&t->parsed);
     (void)pthread_mutex_destroy(&t->lock);
     arena_release(&t->arena);
     free(t);
@@ -257,13 +257,17 @@ static void describe(const struct accepting *a, SSL *ssl, struct tls_info *out)
 enum err tls_accept(struct stream *s, struct tls_server *t, deadline until, struct tls_info *out,
                     struct buf *why)
 {
-    struct accepting a = {.server = t};
+    const struct tls_server_conf *conf = &t->conf;
+    struct accepting a = {.server = t,
+                          .wants_certificate = conf->wants_certificate && conf->wants_certificate(conf->ctx)};
     *out = (struct tls_info){0};
     enum err e = tls_ready(s, until, why);
     if (e)
         return e;
     SSL *ssl = must_alloc(SSL_new(t->ctx));
     ENSURE(SSL_set_fd(ssl, s->fd) == 1 && SSL_set_app_data(ssl, &a) == 1);
+    if (a.wants_certificate)
+        SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);
     e = tls_handshake(s, ssl, SSL_accept, until, why);
     if (e) {
         SSL_free(ssl);

@@ -13,13 +13,13 @@ struct tls_server;
  * False when there is none. Called once or twice per handshake, from any thread. */
 typedef bool (*tls_lookup)(void *ctx, struct str sni, struct arena *a, struct tls_identity *out);
 
-enum tls_client_certificate { TLS_NO_CLIENT_CERTIFICATE, TLS_ASK_CLIENT_CERTIFICATE };
-
 struct tls_server_conf {
     tls_lookup lookup; /* for an unknown name the empty one is asked next, then the self-signed one serves */
     void *ctx;
     struct str fallback_name; /* subject of the self-signed pair that serves when there is no other */
-    enum tls_client_certificate client_certificate; /* asked for, never required, never checked: see info */
+    /* Is the client's certificate of interest? It is asked for then, never required, never checked: see info.
+     * Called once per handshake; NULL: never. */
+    bool (*wants_certificate)(void *ctx);
 };
 
 enum err tls_server_new(const struct tls_server_conf *conf, struct tls_server **out,

@@ -234,6 +234,7 @@ static void test_certificate_and_senders(void **state)
     commit(f, w, 1);
     struct directory_view v = look(f);
     struct dir_tenant t;
+    assert_true(directory_has_certificates(&v));
     assert_true(directory_relay_by_certificate(&v, &f->a, one, &t));
     assert_int_equal(t.id, 1);
     assert_false(directory_relay_by_certificate(&v, &f->a, two, &t));
@@ -247,6 +248,7 @@ static void test_certificate_and_senders(void **state)
     directory_remove_sender(w, 1, STR("news.example"));
     commit(f, w, 2);
     v = look(f);
+    assert_false(directory_has_certificates(&v));
     assert_false(directory_relay_by_certificate(&v, &f->a, one, &t));
     assert_false(directory_tenant_may_send_as(&v, 1, STR("news.example")));
     directory_end(&v);

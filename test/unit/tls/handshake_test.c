@@ -16,7 +16,7 @@
 struct shop {
     struct arena arena;
     struct tls_identity one, standard;
-    bool has_standard;
+    bool has_standard, wants_certificate;
 };
 
 static bool look_up(void *ctx, struct str sni, struct arena *a, struct tls_identity *out)
@@ -112,14 +112,20 @@ struct fixture {
     struct tls_client *client;
 };
 
-static void open_fixture(struct fixture *f, enum tls_client_certificate certificate)
+enum client_certificate { NOT_WANTED, WANTED };
+
+static bool wants(void *ctx)
+{
+    return ((const struct shop *)ctx)->wants_certificate;
+}
+
+static void open_fixture(struct fixture *f, enum client_certificate certificate)
 {
     struct buf why = {0};
     stock(&f->shop);
-    struct tls_server_conf conf = {.lookup = look_up,
-                                   .ctx = &f->shop,
-                                   .fallback_name = STR("edge.example"),
-                                   .client_certificate = certificate};
+    struct tls_server_conf conf = {
+        .lookup = look_up, .ctx = &f->shop, .fallback_name = STR("edge.example"), .wants_certificate = wants};
+    f->shop.wants_certificate = certificate == WANTED;
     assert_int_equal(tls_server_new(&conf, &f->server, &why), OK);
     assert_int_equal(tls_client_new(&(struct tls_client_conf){.ca_file = ""}, &f->client, &why), OK);
     buf_release(&why);
@@ -161,7 +167,7 @@ static void the_name_decides(void **state)
 {
     (void)state;
     struct fixture f;
-    open_fixture(&f, TLS_NO_CLIENT_CERTIFICATE);
+    open_fixture(&f, NOT_WANTED);
     struct outcome o = greet(&f, "mx.example");
     expect_served(&o, &f.shop.one.pair[0], 7);
     assert_string_equal(o.server_info.protocol, "TLSv1.3");
@@ -223,7 +229,7 @@ static void only_what_is_good_enough(void **state)
 {
     (void)state;
     struct fixture f;
-    open_fixture(&f, TLS_NO_CLIENT_CERTIFICATE);
+    open_fixture(&f, NOT_WANTED);
     static const struct {
         struct bend bend;
         int pair; /* of the identity; -1: refused */
@@ -259,7 +265,7 @@ static void client_certificates_are_fingerprints(void **state)
     (void)state;
     struct fixture f;
     uint8_t want[32];
-    open_fixture(&f, TLS_ASK_CLIENT_CERTIFICATE);
+    open_fixture(&f, WANTED);
     spki(&f.shop.standard.pair[0], want);
     for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
         struct outcome o =
@@ -287,7 +293,7 @@ static void sessions_are_bound_to_key_set_and_name(void **state)
     (void)state;
     for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
         struct fixture f;
-        open_fixture(&f, TLS_NO_CLIENT_CERTIFICATE);
+        open_fixture(&f, NOT_WANTED);
         struct outcome o = resume(&f, "mx.example", "a", version);
         assert_false(o.client_info.is_resumed);
         o = resume(&f, "mx.example", "a", version);
@@ -303,6 +309,21 @@ static void sessions_are_bound_to_key_set_and_name(void **state)
         assert_int_equal(o.server_info.key_set, 8);
         o = resume(&f, "mx.example", "a", version);
         assert_true(o.client_info.is_resumed);
+        /* the same key set with a new key, after a rollover */
+        struct str name = STR("mx.example");
+        struct tls_pair fresh;
+        tls_pair_self_signed(&f.shop.arena, TLS_KEY_P256, &name, 1, clock_wall() / 1000, 30, &fresh);
+        f.shop.one.pair[0] = fresh;
+        o = resume(&f, "mx.example", "a", version);
+        assert_false(o.client_info.is_resumed);
+        expect_served(&o, &fresh, 8);
+        o = resume(&f, "mx.example", "a", version);
+        assert_true(o.client_info.is_resumed);
+        /* since then a tenant relays by certificate */
+        f.shop.wants_certificate = true;
+        o = resume(&f, "mx.example", "a", version);
+        assert_false(o.client_info.is_resumed);
+        f.shop.wants_certificate = false;
         /* another name, the same key set and the same caller's key (a caller's bug): no resumption */
         f.shop.standard.key_set = 8;
         o = resume(&f, "other.example", "a", version);
@@ -324,7 +345,7 @@ static void damaged_pairs_do_not_stop_the_server(void **state)
 {
     (void)state;
     struct fixture f;
-    open_fixture(&f, TLS_NO_CLIENT_CERTIFICATE);
+    open_fixture(&f, NOT_WANTED);
     f.shop.one.pair[0].id++; /* not the one in the cache */
     f.shop.one.pair[0].key_der = f.shop.one.pair[1].key_der;
     struct outcome o = greet(&f, "mx.example");
@@ -347,7 +368,7 @@ static void octets_before_the_handshake(void **state)
     int pair[2];
     struct tls_info info;
     struct buf why = {0};
-    open_fixture(&f, TLS_NO_CLIENT_CERTIFICATE);
+    open_fixture(&f, NOT_WANTED);
     static const char injected[] = "STARTTLS\r\nMAIL FROM:<evil@example>\r\n";
     for (int client = 0; client < 2; client++) {
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
@@ -375,7 +396,7 @@ static void handshakes_that_go_nowhere(void **state)
     struct tls_info info;
     struct buf why = {0};
     int pair[2];
-    open_fixture(&f, TLS_NO_CLIENT_CERTIFICATE);
+    open_fixture(&f, NOT_WANTED);
     static const struct {
         struct str sent;
         enum err e;
@@ -407,7 +428,7 @@ static void webpki_is_judged_afterwards(void **state)
 {
     (void)state;
     struct fixture f;
-    open_fixture(&f, TLS_NO_CLIENT_CERTIFICATE);
+    open_fixture(&f, NOT_WANTED);
     struct outcome o =
         exchange(f.server, f.client,
                  &(struct tls_connect_args){.sni = STR("mx.example"), .webpki_name = STR("mx.example")});
@@ -465,13 +486,55 @@ static void many_threads_share_both_sides(void **state)
     enum { THREADS = 6 };
     struct fixture f;
     pthread_t threads[THREADS];
-    open_fixture(&f, TLS_ASK_CLIENT_CERTIFICATE);
+    open_fixture(&f, WANTED);
     struct herd herds[] = {{.f = &f, .sni = "mx.example"}, {.f = &f, .sni = "other.example"}};
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, gallop, &herds[i % 2]), 0);
     for (int i = 0; i < THREADS; i++)
         (void)pthread_join(threads[i], NULL);
     assert_int_equal(herds[0].good + herds[1].good, THREADS * 8);
+    close_fixture(&f);
+}
+
+/* Accepts, speaks, and is gone without having read a thing. */
+static void *refuse(void *arg)
+{
+    struct serving *v = arg;
+    v->e = tls_accept(&v->stream, v->server, deadline_in(10000), &v->info, &v->why);
+    stream_add(&v->stream, STR("552 too large\r\n"));
+    (void)stream_flush(&v->stream, deadline_in(10000));
+    stream_release(&v->stream);
+    return NULL;
+}
+
+static void what_was_said_before_the_end_is_heard(void **state)
+{
+    (void)state;
+    static char much[1 << 20];
+    struct fixture f = {0};
+    int pair[2];
+    pthread_t thread;
+    struct stream s;
+    struct tls_info info;
+    struct buf why = {0};
+    struct str line;
+    unsigned faults;
+    open_fixture(&f, NOT_WANTED);
+    struct serving v = {.server = f.server};
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    stream_init(&v.stream, pair[0]);
+    stream_init(&s, pair[1]);
+    stream_hear_out(&s);
+    assert_int_equal(pthread_create(&thread, NULL, refuse, &v), 0);
+    struct tls_connect_args args = {.sni = STR("mx.example")};
+    assert_int_equal(tls_connect(&s, f.client, &args, deadline_in(10000), &info, &why), OK);
+    (void)pthread_join(thread, NULL);
+    stream_write(&s, much, sizeof much);
+    assert_int_equal(stream_flush(&s, deadline_in(10000)), ERR_CLOSED);
+    assert_int_equal(stream_read_line(&s, 512, deadline_in(10000), &line, &faults), OK);
+    assert_true(str_equal(line, STR("552 too large")));
+    assert_int_equal(stream_read_line(&s, 512, deadline_in(10000), &line, &faults), ERR_CLOSED);
+    stream_release(&s);
     close_fixture(&f);
 }
 
@@ -486,6 +549,7 @@ int main(void)
         cmocka_unit_test(octets_before_the_handshake),
         cmocka_unit_test(handshakes_that_go_nowhere),
         cmocka_unit_test(webpki_is_judged_afterwards),
+        cmocka_unit_test(what_was_said_before_the_end_is_heard),
         cmocka_unit_test(many_threads_share_both_sides),
     };
     (void)signal(SIGPIPE, SIG_IGN);
