@@ -17,7 +17,8 @@
 #include <openssl/crypto.h>
 
 #define DEFAULT_CONFIG "/etc/kedge/kedge.conf"
-enum { FILES_WANTED = 65536, ARENAS_LEAST = 2, ARENAS_MOST = 16 };
+/* FILES_MOST: fs.nr_open as kernels come; a limit above it, "unlimited" too, cannot even be kept as it is. */
+enum { FILES_WANTED = 65536, FILES_MOST = 1 << 20, ARENAS_LEAST = 2, ARENAS_MOST = 16 };
 
 struct daemon_conf {
     struct conf conf;
@@ -87,7 +88,7 @@ static void raise_file_limit(void)
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit))
         return;
-    rlim_t most = limit.rlim_max;
+    rlim_t most = limit.rlim_max < FILES_MOST ? limit.rlim_max : FILES_MOST;
     limit.rlim_cur = limit.rlim_max = most < FILES_WANTED ? FILES_WANTED : most;
     if (most < FILES_WANTED && setrlimit(RLIMIT_NOFILE, &limit) == 0)
         return;
