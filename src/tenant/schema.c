@@ -66,11 +66,12 @@ const struct db_migration tenant_schema[] = {
      " address TEXT NOT NULL, algorithm TEXT NOT NULL, at_ms BIGINT NOT NULL, good INTEGER NOT NULL,"
      " reason TEXT NOT NULL, PRIMARY KEY (edge, name, address, algorithm));"
 
+     /* hosts: MX hosts that have records, those that leave included. */
      "CREATE TABLE zone (id BIGINT PRIMARY KEY, name TEXT NOT NULL UNIQUE, primary_address TEXT NOT NULL,"
      " tsig_name TEXT NOT NULL, tsig_algorithm TEXT NOT NULL, tsig_secret BLOB NOT NULL,"
      " edge_group TEXT NOT NULL REFERENCES edge_group (name), capacity BIGINT NOT NULL,"
      " tlsa_ttl BIGINT NOT NULL, address_ttl BIGINT NOT NULL, tlsa_per_host INTEGER NOT NULL,"
-     " is_open INTEGER NOT NULL, created_ms BIGINT NOT NULL);"
+     " is_open INTEGER NOT NULL, hosts BIGINT NOT NULL, created_ms BIGINT NOT NULL);"
 
      /* A label stays its tenant's for ever: rows of removed domains stay, as quarantined. The tenant may be
       * gone; its id is not used again. key_set_id 0: none yet, the default is served. */
@@ -79,7 +80,7 @@ const struct db_migration tenant_schema[] = {
      " state TEXT NOT NULL, until_ms BIGINT NOT NULL, created_ms BIGINT NOT NULL,"
      " PRIMARY KEY (zone_id, label));"
      "CREATE INDEX mx_host_by_domain ON mx_host (domain);"
-     "CREATE INDEX mx_host_by_state ON mx_host (zone_id, state);"
+     "CREATE INDEX mx_host_by_state ON mx_host (state, until_ms);"
      "CREATE INDEX mx_host_by_key_set ON mx_host (key_set_id);"
 
      "ALTER TABLE domain ADD COLUMN dnssec INTEGER NOT NULL DEFAULT 0;"
