@@ -2,6 +2,16 @@
 
 #include "dane/dane.h"
 
+const char *dial_end_sentence(enum dial_end e)
+{
+    static const char *const sentences[] = {
+#define X(name, text) text,
+        DIAL_TABLE(X)
+#undef X
+    };
+    return sentences[e];
+}
+
 const struct facts_set *facts_set(const struct facts_server *s, struct str owner, uint16_t type)
 {
     for (size_t i = 0; i < s->n; i++)
@@ -28,7 +38,7 @@ uint32_t facts_mx_ttl(const struct facts *f)
 const struct dns_record *facts_mx_expected(const struct facts *f)
 {
     const struct dns_answer *mx = facts_mx(f);
-    for (size_t i = 0; mx->status == DNS_DATA && i < mx->n; i++)
+    for (size_t i = 0; f->expected.n && mx->status == DNS_DATA && i < mx->n; i++)
         if (str_equal(mx->records[i].mx.host, f->expected))
             return &mx->records[i];
     return NULL;

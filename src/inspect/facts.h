@@ -84,6 +84,8 @@ struct facts_key {
 
 struct facts {
     struct arena *arena;
+    struct arena *parts; /* of what was looked at at the same time; see gather.h */
+    size_t part_count;
     struct str domain, tenant;
     int64_t now_ms;
     uint16_t port; /* of SMTP */
@@ -129,6 +131,7 @@ static inline const struct dns_answer *facts_mx(const struct facts *f)
 
 /* The set, or NULL when it was not asked there. */
 const struct facts_set *facts_set(const struct facts_server *s, struct str owner, uint16_t type);
+const char *dial_end_sentence(enum dial_end e);
 /* Highest TTL of the MX RRset on any server (the resolver's when no server told), 0 without MX records. */
 uint32_t facts_mx_ttl(const struct facts *f);
 /* The expected MX host's record in it, or NULL. */

@@ -1,0 +1,298 @@
+#include "dns/name.h"
+#include "inspect/switch_priv.h"
+
+enum { PRIORITY_NEW = 20, PRIORITY_BEST = 0, PRIORITY_OLD = 30, REPLY_BAD = 400 };
+
+static bool sts_is_ready(const struct switch_memory *m, const struct facts *f)
+{
+    const struct sts_facts *sts = &f->sts;
+    if (sts->state == STS_ABSENT || (sts->state == STS_VALID && sts->policy.mode == STS_NONE))
+        return true;
+    if (sts->state != STS_VALID)
+        return facts_mx_is_alone(f);
+    return sts_policy_covers(&sts->policy, f->expected) && f->now_ms >= m->sts_until_ms &&
+           (sts->policy.mode == STS_TESTING || facts_mx_is_alone(f));
+}
+
+static bool ttl_is_low(const struct switch_memory *m, const struct facts *f, const struct switch_options *o)
+{
+    return !switch_has_other(f) || (facts_mx_ttl(f) <= switch_low(o) && f->now_ms >= m->ttl_until_ms);
+}
+
+/* The addresses that the resolver validated, on every server of the zone. */
+static bool host_is_published(const struct facts *f)
+{
+    const struct dns_answer *both[] = {&f->a, &f->aaaa};
+    bool any = false;
+    for (size_t i = 0; i < 2; i++) {
+        if (both[i]->status != DNS_DATA)
+            continue;
+        any = true;
+        for (size_t k = 0; k < f->host_zone.n; k++) {
+            const struct facts_set *set = facts_set(&f->host_zone.servers[k], f->expected, both[i]->type);
+            if (both[i]->security != DNS_SECURE || !set || set->status != DNS_DATA)
+                return false;
+        }
+    }
+    return any;
+}
+
+static const struct facts_dial *failing_dial(const struct facts *f)
+{
+    for (size_t i = 0; i < f->dial_count; i++) {
+        const struct facts_dial *d = &f->dials[i];
+        if (d->asked == DIAL_ANY && (d->end != DIAL_DONE || d->rcpt >= REPLY_BAD || !d->rcpt))
+            return d;
+    }
+    return NULL;
+}
+
+static bool is_preferred(const struct facts *f)
+{
+    const struct dns_answer *mx = facts_mx(f);
+    const struct dns_record *e = facts_mx_expected(f);
+    if (!e || (e->mx.preference != 0 && e->mx.preference != 10))
+        return false;
+    for (size_t i = 0; i < mx->n; i++)
+        if (&mx->records[i] != e && mx->records[i].mx.preference <= e->mx.preference)
+            return false;
+    return true;
+}
+
+static bool tlsa_is_everywhere(const struct facts *f)
+{
+    struct str owner = dns_name_tlsa(f->arena, f->port, f->expected);
+    for (size_t i = 0; i < f->host_zone.n; i++) {
+        const struct facts_set *set = facts_set(&f->host_zone.servers[i], owner, DNS_TLSA);
+        if (!set || set->status != DNS_DATA)
+            return false;
+    }
+    return facts_tlsa_usable(f);
+}
+
+static const struct facts_dial *unmatched_dial(const struct facts *f)
+{
+    for (size_t i = 0; i < f->dial_count; i++)
+        if (!facts_dial_matches(f, &f->dials[i]) &&
+            !(f->dials[i].asked != DIAL_ANY && f->dials[i].end == DIAL_HANDSHAKE))
+            return &f->dials[i];
+    return NULL;
+}
+
+void switch_judge(const struct switch_memory *m, const struct facts *f, const struct switch_options *o,
+                  bool held[SWITCH_STEPS])
+{
+    held[SWITCH_STS_TESTING] = sts_is_ready(m, f);
+    held[SWITCH_LOWER_TTL] = ttl_is_low(m, f, o);
+    held[SWITCH_DNSSEC] = f->dnssec && host_is_published(f);
+    held[SWITCH_ADD_MX] = facts_mx_expected(f);
+    held[SWITCH_TEST] = f->dial_count && !failing_dial(f);
+    held[SWITCH_PREFER] = is_preferred(f);
+    held[SWITCH_REMOVE_OLD] =
+        facts_mx_is_alone(f) && switch_mx_is_everywhere(f) && f->now_ms >= m->old_until_ms;
+    held[SWITCH_RAISE_TTL] = facts_mx_ttl(f) >= SWITCH_TTL_FINAL;
+    held[SWITCH_DANE] = f->dane;
+    held[SWITCH_VERIFY] = tlsa_is_everywhere(f) && f->dial_count && !unmatched_dial(f);
+    held[SWITCH_STS_ENFORCE] = !m->had_enforce || f->sts.state == STS_ABSENT ||
+                               (f->sts.state == STS_VALID && f->sts.policy.mode == STS_ENFORCE &&
+                                sts_policy_covers(&f->sts.policy, f->expected));
+}
+
+static void say_sts(const struct switch_memory *m, const struct facts *f, struct switch_view *v)
+{
+    const struct sts_facts *sts = &f->sts;
+    if (!f->dnssec && !f->is_allocated) { /* its name must be known first */
+        switch_ours(v, SWITCH_ENABLE_DNSSEC,
+                    STR("the MX host is allocated first: the MTA-STS policy must list it"));
+        return;
+    }
+    if (sts->state == STS_UNKNOWN) {
+        switch_await(
+            f, v, 0,
+            arena_printf(f->arena, "the MTA-STS record cannot be looked up: %.*s", STR_ARG(sts->said)));
+        return;
+    }
+    if (sts->state != STS_VALID) {
+        switch_yours(
+            v,
+            arena_printf(f->arena,
+                         "the MTA-STS policy cannot be used (%s: %.*s), and senders may remember an older "
+                         "one: mend it, or remove the record at _mta-sts and wait until its max_age is over",
+                         sts_state_sentence(sts->state), STR_ARG(sts->said)));
+        return;
+    }
+    bool lists = sts_policy_covers(&sts->policy, f->expected);
+    if (lists && sts->policy.mode == STS_TESTING) {
+        switch_await(f, v, m->sts_until_ms,
+                     STR("senders may still remember the policy without the new MX host"));
+        return;
+    }
+    switch_yours(
+        v, arena_printf(f->arena,
+                        "on the web server of mta-sts.%.*s, set \"mode: testing\" in the policy%s%.*s; then, "
+                        "at your DNS provider, change the id:",
+                        STR_ARG(f->domain), lists ? "" : " and add the line \"mx: ",
+                        STR_ARG(lists ? STR("") : arena_printf(f->arena, "%.*s\"", STR_ARG(f->expected)))));
+    switch_add_txt(f, v);
+}
+
+static void say_lower_ttl(const struct switch_memory *m, const struct facts *f,
+                          const struct switch_options *o, struct switch_view *v)
+{
+    uint32_t low = switch_low(o);
+    if (facts_mx_ttl(f) <= low) {
+        switch_await(f, v, m->ttl_until_ms, STR("caches may still hold the MX records with their old TTL"));
+        return;
+    }
+    switch_yours(
+        v, STR("at your DNS provider, lower the TTL of every MX record, so that each later change is soon "
+               "seen (30 is the least that makes sense):"));
+    const struct dns_answer *mx = facts_mx(f);
+    for (size_t i = 0; i < mx->n; i++)
+        switch_add_mx(f, v, "change",
+                      (struct switch_mx){mx->records[i].mx.preference, mx->records[i].mx.host}, low);
+}
+
+static void say_test(const struct facts *f, struct switch_view *v)
+{
+    const struct facts_dial *d = failing_dial(f);
+    char text[ADDR_TEXT];
+    if (!d) {
+        switch_await(f, v, 0, STR("no address of the new MX host is known yet"));
+        return;
+    }
+    if (d->end != DIAL_DONE)
+        switch_await(f, v, 0,
+                     arena_printf(f->arena, "the test of %.*s at %s fails: %s: %.*s", STR_ARG(f->expected),
+                                  addr_ip_format(&d->to, text), dial_end_sentence(d->end), STR_ARG(d->said)));
+    else
+        switch_await(f, v, 0,
+                     arena_printf(f->arena, "%.*s at %s does not take mail for the domain: %.*s",
+                                  STR_ARG(f->expected), addr_ip_format(&d->to, text), STR_ARG(d->rcpt_said)));
+}
+
+static void say_add(const struct facts *f, const struct switch_options *o, struct switch_view *v)
+{
+    bool other = switch_has_other(f);
+    switch_yours(v, other ? STR("at your DNS provider, add the new MX record behind the ones that are there:")
+                          : STR("at your DNS provider, add:"));
+    switch_add_mx(f, v, "add", switch_expected(f, other ? PRIORITY_NEW : PRIORITY_BEST), switch_low(o));
+}
+
+static void say_prefer(const struct facts *f, const struct switch_options *o, struct switch_view *v)
+{
+    const struct dns_answer *mx = facts_mx(f);
+    switch_yours(
+        v, STR("at your DNS provider, change the priorities so that the new MX record comes first (10 is as "
+               "good as 0):"));
+    for (size_t i = 0; i < mx->n; i++)
+        if (str_equal(mx->records[i].mx.host, f->expected))
+            switch_add_mx(f, v, "change", switch_expected(f, PRIORITY_BEST), switch_low(o));
+        else if (mx->records[i].mx.preference <= 10)
+            switch_add_mx(f, v, "change", (struct switch_mx){PRIORITY_OLD, mx->records[i].mx.host},
+                          switch_low(o));
+}
+
+static void say_remove(const struct switch_memory *m, const struct facts *f, struct switch_view *v)
+{
+    const struct dns_answer *mx = facts_mx(f);
+    if (facts_mx_is_alone(f)) {
+        bool everywhere = switch_mx_is_everywhere(f);
+        switch_await(
+            f, v, m->old_until_ms,
+            everywhere
+                ? STR("caches may still hold the old MX records: keep the old host running")
+                : STR("an authoritative server still has the old MX records: keep the old host running"));
+        return;
+    }
+    switch_yours(v, STR("at your DNS provider, remove the old MX records:"));
+    for (size_t i = 0; i < mx->n; i++)
+        if (!str_equal(mx->records[i].mx.host, f->expected))
+            switch_add_mx(f, v, "remove",
+                          (struct switch_mx){mx->records[i].mx.preference, mx->records[i].mx.host}, 0);
+}
+
+static void say_verify(const struct facts *f, struct switch_view *v)
+{
+    const struct facts_dial *d = unmatched_dial(f);
+    char text[ADDR_TEXT];
+    if (!tlsa_is_everywhere(f))
+        switch_await(f, v, 0,
+                     dns_answer_is_secure(&f->tlsa) && f->tlsa.n
+                         ? STR("the TLSA records are not on every authoritative server yet")
+                         : STR("the TLSA records are not published, or not signed, yet"));
+    else if (d)
+        switch_await(
+            f, v, 0,
+            arena_printf(f->arena, "%.*s at %s is not authenticated by its TLSA records: %s",
+                         STR_ARG(f->expected), addr_ip_format(&d->to, text),
+                         d->end == DIAL_DONE ? "the certificate matches none" : dial_end_sentence(d->end)));
+    else
+        switch_await(f, v, 0, STR("no address of the new MX host is known"));
+}
+
+static void say_done(const struct facts *f, struct switch_view *v)
+{
+    v->turn = SWITCH_DONE_TURN;
+    v->say = facts_is_protected(f) ? STR("the switch is done: the domain is protected by DANE")
+                                   : STR("the switch is done; the domain's own zone is not signed, or not "
+                                         "vouched for by its parent: until "
+                                         "it is, DANE protects the domain from nobody who can forge its MX "
+                                         "record (kedge domain status)");
+}
+
+void switch_forward(const struct switch_memory *m, const struct facts *f, const struct switch_options *o,
+                    struct switch_view *v)
+{
+    switch (v->step) {
+    case SWITCH_STS_TESTING:
+        say_sts(m, f, v);
+        break;
+    case SWITCH_LOWER_TTL:
+        say_lower_ttl(m, f, o, v);
+        break;
+    case SWITCH_DNSSEC:
+        if (f->dnssec)
+            switch_await(f, v, 0,
+                         STR("the new MX host is being published: it is not signed on every server yet"));
+        else
+            switch_ours(v, SWITCH_ENABLE_DNSSEC,
+                        STR("the MX host is allocated and published in the signed MX zone"));
+        break;
+    case SWITCH_ADD_MX:
+        say_add(f, o, v);
+        break;
+    case SWITCH_TEST:
+        say_test(f, v);
+        break;
+    case SWITCH_PREFER:
+        say_prefer(f, o, v);
+        break;
+    case SWITCH_REMOVE_OLD:
+        say_remove(m, f, v);
+        break;
+    case SWITCH_RAISE_TTL:
+        switch_yours(v, STR("at your DNS provider, raise the TTL of the MX record again:"));
+        switch_add_mx(f, v, "change", switch_expected(f, facts_mx_expected(f)->mx.preference),
+                      SWITCH_TTL_FINAL);
+        break;
+    case SWITCH_DANE:
+        switch_ours(v, SWITCH_ENABLE_DANE, STR("the TLSA records are published"));
+        break;
+    case SWITCH_VERIFY:
+        say_verify(f, v);
+        break;
+    case SWITCH_STS_ENFORCE:
+        switch_yours(
+            v,
+            arena_printf(f->arena,
+                         "on the web server of mta-sts.%.*s, set \"mode: enforce\" in the policy; then, at "
+                         "your DNS provider, change the id:",
+                         STR_ARG(f->domain)));
+        switch_add_txt(f, v);
+        break;
+    case SWITCH_STEPS:
+        say_done(f, v);
+        break;
+    }
+}

@@ -1,0 +1,35 @@
+/* The two directions of the switch, and what they share. */
+#ifndef INSPECT_SWITCH_PRIV_H
+#define INSPECT_SWITCH_PRIV_H
+
+#include "inspect/switch.h"
+
+uint32_t switch_low(const struct switch_options *o);
+/* An MX record that names somebody else than the expected host. */
+bool switch_has_other(const struct facts *f);
+bool switch_mx_is_everywhere(const struct facts *f);
+struct switch_mx switch_expected(const struct facts *f, uint16_t preference);
+
+void switch_await(const struct facts *f, struct switch_view *v, int64_t until_ms, struct str say);
+void switch_ours(struct switch_view *v, enum switch_action action, struct str say);
+void switch_yours(struct switch_view *v, struct str say);
+void switch_add_mx(const struct facts *f, struct switch_view *v, const char *what, struct switch_mx mx,
+                   uint32_t ttl);
+/* The record of MTA-STS with a new id. */
+void switch_add_txt(const struct facts *f, struct switch_view *v);
+
+void switch_judge(const struct switch_memory *m, const struct facts *f, const struct switch_options *o,
+                  bool held[SWITCH_STEPS]);
+static inline bool switch_all_before(const bool held[SWITCH_STEPS], size_t step)
+{
+    for (size_t i = 0; i < step; i++)
+        if (!held[i])
+            return false;
+    return true;
+}
+void switch_forward(const struct switch_memory *m, const struct facts *f, const struct switch_options *o,
+                    struct switch_view *v);
+void switch_back(const struct switch_memory *m, const struct facts *f, const struct switch_options *o,
+                 struct switch_view *v);
+
+#endif
