@@ -47,6 +47,8 @@ enum {
     GATE_EVENTS_MAX = 2 * GATE_KEYS_MAX,
 };
 
+#define GATE_SETTLED (INT64_MAX / 4)
+
 struct gate_record {
     uint8_t usage, selector, mtype, digest[32];
 };
@@ -64,9 +66,11 @@ struct gate_key {
     bool is_lost;            /* only its record is known (the database was older than the servers) */
     struct gate_record lost; /* that record */
     enum gate_state state;
-    int64_t since_ms;  /* wall clock, in this state since; for people */
-    int64_t proven_ms; /* towards the next state. published, ready: seen on all servers; retiring: stopped on
-                          all edges; gone: seen nowhere */
+    int64_t since_ms; /* wall clock, in this state since; for people */
+    /* Towards the next state; below 0: not begun. published, ready: seen on all servers; active:
+     * GATE_SETTLED, less after its record was missing; retiring: all edges said since that they stopped;
+     * gone: seen nowhere. The gate's alone. */
+    int64_t proven_ms;
     enum gate_roll roll;
     int64_t roll_ms; /* wall clock, when it was asked for */
     bool is_compromised;
@@ -171,6 +175,8 @@ struct gate_evidence {
       "restore a newer database or import the missing key; if there is none, kedge key accept")              \
     X(RECORD_MISSING, true, "record-missing", "the TLSA record of a served key is missing on a server",      \
       "see that the server has the zone's newest version; it is published again by itself")                  \
+    X(RECORD_RETURNED, true, "record-returned",                                                              \
+      "the TLSA record of a served key was missing on a server; caches may still lack it", "")               \
     X(CA_CHANGED, true, "ca-changed", "an edge serves a chain of another issuing CA than the key's",         \
       "import the new certificate: kedge key add; it waits at the gate")                                     \
     X(PUBLICATION, false, "publication", "the TLSA record is not on every server yet", "")                   \
@@ -227,7 +233,9 @@ struct gate_waiting {
     struct str subject; /* server or edge, borrowed from the evidence; may be empty */
 };
 
-/* KEEP: leave what the keystore has (if it has nothing, the active key); NONE: do not serve the algorithm. */
+/* KEEP: leave the key that the keystore has (a swapped certificate of that key may go in); if it has none,
+ * the active key; NONE: do not serve the algorithm. A keystore that is made anew from the database, too,
+ * follows this and not the states: a restored database may call a key active that is withdrawn. */
 enum gate_serve { GATE_SERVE_KEEP, GATE_SERVE_NONE, GATE_SERVE_KEY };
 
 struct gate_out {
@@ -249,11 +257,18 @@ struct gate_out {
 
 /* One step. Call it every round, also when the evidence is thin; save the set as a whole afterwards. Keys
  * that are gone and no longer seen leave set->key with event FORGOTTEN (their rows stay for the timeline).
- * Nothing of `out` may be acted on before the set is saved. */
+ * Nothing of `out` may be acted on before the set is saved. After a start of control nothing is added to or
+ * removed from an RRset before the first step: the database may have been restored. */
 void gate_step(struct gate_set *set, const struct gate_evidence *e, struct gate_out *out);
 
-/* What is published now, without a step: for reading verbs and for zones that join. */
+/* What is published now, without a step: fills record, nrecord, is_large. */
 void gate_records(const struct gate_set *set, struct gate_out *out);
+
+/* What holds this key, doubts aside; GATE_AWAIT_NOTHING for active, gone and discarded ones. */
+void gate_key_waiting(const struct gate_set *set, const struct gate_evidence *e, size_t key,
+                      struct gate_waiting *out);
+/* Is a key on its way out? */
+bool gate_is_rolling(const struct gate_set *set);
 
 /* Requests. They change the set's wishes and never a served key: the next step acts. `why` gets a sentence
  * always. */
@@ -265,7 +280,8 @@ enum gate_reply {
                      changes */
 };
 
-/* A new or imported key (id, pair_id, algorithm, spki, ta filled in). Imported ones come with
+/* A new or imported key (id, pair_id, algorithm, spki, ta filled in); the caller refuses keys that were ever
+ * gone from this set. Imported ones come with
  * GATE_ROLL_ASKED: served as soon as the gate allows. */
 enum gate_reply gate_stage(struct gate_set *set, const struct gate_key *key, enum gate_roll roll,
                            int64_t wall_ms, struct buf *why);

@@ -1,0 +1,60 @@
+/* Shared by the files of the gate: questions about a set, and one step's reading of its evidence. */
+#ifndef KEYS_GATE_PRIV_H
+#define KEYS_GATE_PRIV_H
+
+#include "keys/gate.h"
+
+enum { GATE_NO_KEY = -1 };
+
+/* Time between two whole sightings. */
+struct gate_span {
+    bool joined;       /* nothing can have happened unseen in between */
+    int64_t proven_ms; /* of the monotonic clock, 0 over a reboot */
+};
+
+/* What the evidence of one step says, taken together with the last step. */
+struct gate_reading {
+    const struct gate_evidence *e;
+    bool whole;     /* every server answered and validates */
+    bool confirmed; /* every edge spoke lately */
+    bool jumped;    /* wall and monotonic clock disagree */
+    int64_t oldest_confirmation_ms;
+    uint64_t serials;
+    struct gate_span step, servers, edges;
+};
+
+void gate_read(const struct gate_set *set, const struct gate_evidence *e, struct gate_reading *out);
+/* Fills out->alarm. */
+void gate_judge(const struct gate_set *set, const struct gate_reading *r, struct gate_out *out);
+bool gate_has_alarm(const struct gate_out *out, enum gate_await what);
+
+/* Two TTLs, the largest in force. */
+int64_t gate_wait_ms(const struct gate_set *set);
+
+/* Does the server show all that a client needs to accept the key, by each combination it publishes (G5)? */
+bool gate_server_shows(const struct gate_server *s, const struct gate_key *k);
+/* The record that names the key itself. */
+struct gate_record gate_key_record(const struct gate_key *k);
+struct gate_record gate_ta_record(const struct gate_key *k);
+bool gate_record_is(const struct gate_record *a, const struct gate_record *b);
+bool gate_server_has(const struct gate_server *s, const struct gate_record *r);
+bool gate_is_served(const struct gate_evidence *e, const struct gate_key *k, struct str *edge);
+/* Is the record one of a key of the set, whatever its state? */
+bool gate_set_knows(const struct gate_set *set, const struct gate_record *r);
+
+/* generated, published or ready */
+bool gate_key_is_next(const struct gate_key *k);
+/* Its records belong into the RRset. */
+bool gate_key_is_published(const struct gate_key *k);
+bool gate_publishes_ta(const struct gate_set *set);
+size_t gate_count_records(const struct gate_set *set);
+
+int gate_find_state(const struct gate_set *set, enum gate_algorithm a, enum gate_state state);
+/* The next key that is to be served first: marked before unmarked, then the one furthest on; not a
+ * compromised one. */
+int gate_find_next(const struct gate_set *set, enum gate_algorithm a);
+/* Can the algorithm be left to the other one? */
+bool gate_other_serves(const struct gate_set *set, enum gate_algorithm a);
+int gate_find_id(const struct gate_set *set, int64_t id);
+
+#endif
