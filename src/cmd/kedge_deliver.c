@@ -3,6 +3,7 @@
 #include "cmd/daemon.h"
 #include "ctl/ctl.h"
 #include "deliver/deliver.h"
+#include "deliver/discard.h"
 #include "dns/cache.h"
 #include "queue/control.h"
 
@@ -82,19 +83,9 @@ static enum err verb_status(void *ctx, const struct ctl_peer *peer, json_t *args
     return OK;
 }
 
-/* Discarding leaves a trace. */
 static void record_discard(void *ctx, const struct queue_message *message, struct str by)
 {
-    const struct deliver_main *m = ctx;
-    struct buf line = {0};
-    struct json_out w;
-    journal_begin(&w, &line, "discarded");
-    json_text(&w, "queue_id", message->id);
-    json_str(&w, "sender", message->envelope->sender);
-    json_str(&w, "by", by);
-    json_close(&w, '}');
-    journal_append(m->journal, buf_str(&line));
-    buf_release(&line);
+    discard_record(((const struct deliver_main *)ctx)->journal, message, by);
 }
 
 static void wake_destinations(void *ctx)

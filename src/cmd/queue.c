@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "ctl/wire.h"
-#include "journal/journal.h"
+#include "deliver/discard.h"
 #include "queue/control.h"
 
 static const char HELP[] =
@@ -168,16 +168,7 @@ static bool deliver_runs(const char *path)
 
 static void journal_discard(void *ctx, const struct queue_message *m, struct str by)
 {
-    struct job *j = ctx;
-    struct buf line = {0};
-    struct json_out w;
-    journal_begin(&w, &line, "discarded");
-    json_text(&w, "queue_id", m->id);
-    json_str(&w, "sender", m->envelope->sender);
-    json_str(&w, "by", by);
-    json_close(&w, '}');
-    journal_append(j->journal, buf_str(&line));
-    buf_release(&line);
+    discard_record(((const struct job *)ctx)->journal, m, by);
 }
 
 /* Files that root makes here must belong to the daemons. */

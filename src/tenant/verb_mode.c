@@ -104,7 +104,14 @@ static enum err read_rule(struct call *c, struct mode_rule *m)
         return e;
     *m = (struct mode_rule){.owner = arg_text(c, "owner"), .reason = arg_text(c, "reason")};
     if (!mode_parse(text, &m->mode)) {
-        buf_set(c->why, "mode '%.*s' is not opportunistic, mandatory or off", STR_ARG(text));
+        const char *instead = "";
+        if (str_equal(text, STR("report-only")))
+            instead = ": use opportunistic, and \"kedge check\" to see what mandatory would demand; where "
+                      "broken DANE must "
+                      "not stop mail, off with --expires";
+        else if (str_equal(text, STR("mandatory-any")))
+            instead = ": use mandatory where the domain has DANE, else opportunistic";
+        buf_set(c->why, "mode '%.*s' is not opportunistic, mandatory or off%s", STR_ARG(text), instead);
         return ERR_USAGE;
     }
     struct str expires = arg_text(c, "expires");

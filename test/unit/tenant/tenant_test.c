@@ -217,6 +217,8 @@ static void test_wrong_arguments(void **state)
         {"relay.add", "{'tenant': 'acme', 'certificate_pem': 'hello'}", ERR_USAGE, "BEGIN CERTIFICATE"},
         {"relay.remove", "{'network': '10.0.0.0/8'}", ERR_NOT_FOUND, "10.0.0.0/8"},
         {"mode.set", "{'domain': 'b.example', 'mode': 'sometimes'}", ERR_USAGE, "sometimes"},
+        {"mode.set", "{'domain': 'b.example', 'mode': 'report-only'}", ERR_USAGE, "use opportunistic"},
+        {"mode.set", "{'domain': 'b.example', 'mode': 'mandatory-any'}", ERR_USAGE, "use mandatory"},
         {"mode.set", "{'domain': 'b.example', 'mode': 'off'}", ERR_USAGE, "--owner"},
         {"mode.set", "{'domain': 'b.example', 'mode': 'mandatory', 'expires': 'soon'}", ERR_USAGE, "soon"},
         {"mode.set", "{'domain': 'b.example', 'mode': 'mandatory', 'expires': '2001-01-01'}", ERR_USAGE,
