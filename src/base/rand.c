@@ -1,6 +1,8 @@
 #include "base/rand.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include "base/die.h"
@@ -17,10 +19,34 @@ void rand_bytes(void *out, size_t n)
     }
 }
 
+/* One call of the kernel serves many numbers. A number leaves the stock when it is given out; a child of fork
+ * must not give out what its parent will. */
+enum { STOCK = 32 };
+static _Thread_local struct {
+    uint64_t v[STOCK];
+    unsigned left;
+} stock;
+static pthread_once_t watched = PTHREAD_ONCE_INIT;
+
+static void forget(void)
+{
+    memset(&stock, 0, sizeof stock);
+}
+
+static void watch_forks(void)
+{
+    ENSURE(pthread_atfork(NULL, NULL, forget) == 0);
+}
+
 uint64_t rand_u64(void)
 {
-    uint64_t v;
-    rand_bytes(&v, sizeof v);
+    if (!stock.left) {
+        ENSURE(pthread_once(&watched, watch_forks) == 0);
+        rand_bytes(stock.v, sizeof stock.v);
+        stock.left = STOCK;
+    }
+    uint64_t *next = &stock.v[--stock.left], v = *next;
+    *next = 0;
     return v;
 }
 

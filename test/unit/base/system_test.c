@@ -7,7 +7,9 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <pthread.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/base.h"
@@ -142,11 +144,56 @@ static void threads(void **state)
     (void)pthread_mutex_unlock(&m.lock);
 }
 
+static int compare_numbers(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Numbers come from a stock, but never twice: not behind its end, not in another thread, not in a child. */
+static void *draw(void *out)
+{
+    for (int i = 0; i < 200; i++)
+        ((uint64_t *)out)[i] = rand_u64();
+    return NULL;
+}
+
+static void numbers(void **state)
+{
+    (void)state;
+    enum { EACH = 200 };
+    uint64_t all[3 * EACH];
+    pthread_t thread;
+    int pipes[2];
+    draw(all);
+    assert_int_equal(pthread_create(&thread, NULL, draw, all + EACH), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(pipe(pipes), 0);
+    (void)rand_u64(); /* there is a stock when the process forks */
+    pid_t child = fork();
+    if (child == 0) {
+        draw(all);
+        _exit(write(pipes[1], all, EACH * sizeof *all) == EACH * sizeof *all ? 0 : 1);
+    }
+    int status = 1;
+    assert_true(child > 0);
+    draw(all);
+    assert_int_equal(read(pipes[0], all + (size_t)2 * EACH, EACH * sizeof *all), EACH * sizeof *all);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    qsort(all, sizeof all / sizeof *all, sizeof *all, compare_numbers);
+    for (size_t i = 1; i < sizeof all / sizeof *all; i++)
+        assert_true(all[i] != all[i - 1]);
+    (void)close(pipes[0]);
+    (void)close(pipes[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arenas),        cmocka_unit_test(maps),  cmocka_unit_test(clocks),
         cmocka_unit_test(system_errors), cmocka_unit_test(files), cmocka_unit_test(threads),
+        cmocka_unit_test(numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
