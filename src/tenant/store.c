@@ -10,6 +10,8 @@ struct tenant_store {
     struct tenant_verb *verbs; /* of this module, then those of the tables in their order */
     void **contexts;           /* parallel */
     size_t verb_count;
+    void (*changed)(void *ctx); /* may be NULL */
+    void *changed_ctx;
 };
 
 static const struct tenant_verb own_verbs[] = {
@@ -58,6 +60,8 @@ struct tenant_store *tenant_open(const struct tenant_args *args, struct buf *why
     struct buf path = {0};
     pthread_mutex_init(&t->lock, NULL);
     t->hostname = str_dup(str_of(args->hostname));
+    t->changed = args->changed;
+    t->changed_ctx = args->changed_ctx;
     add_verbs(t,
               &(struct tenant_verb_table){.verbs = own_verbs, .count = sizeof own_verbs / sizeof *own_verbs});
     for (size_t i = 0; i < args->table_count; i++)
@@ -178,6 +182,8 @@ enum err tenant_call(struct tenant_store *t, const struct tenant_request *reques
         needs_lock ? run_locked(t, verb->kind == VERB_WRITE ? TENANT_WRITE : TENANT_READ, &c, run_verb, verb)
                    : verb->run(&c);
     arena_release(&a);
+    if (!e && t->changed && (verb->kind == VERB_WRITE || verb->kind == VERB_FREE))
+        t->changed(t->changed_ctx);
     if (e)
         json_decref(c.result);
     else

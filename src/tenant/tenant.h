@@ -46,6 +46,10 @@ struct tenant_args {
     const char *data_directory, *hostname;
     const struct tenant_verb_table *tables; /* besides the verbs of this module; borrowed until close */
     size_t table_count;
+    /* Called after each verb that may have changed something, without a lock; must return at once. May be
+     * NULL. */
+    void (*changed)(void *ctx);
+    void *changed_ctx;
 };
 
 /* Opens data_directory/kedge.db, migrates it, and rewrites the directory and keystore where they differ. NULL
