@@ -104,6 +104,13 @@ const struct db_migration tenant_schema[] = {
      "CREATE INDEX gate_key_by_set ON gate_key (key_set_id, state);"
      "CREATE TABLE key_event (key_set_id BIGINT NOT NULL, at_ms BIGINT NOT NULL, gate_key_id BIGINT NOT NULL,"
      " event TEXT NOT NULL, detail TEXT NOT NULL);"
-     "CREATE INDEX key_event_by_set ON key_event (key_set_id, at_ms)"},
+     "CREATE INDEX key_event_by_set ON key_event (key_set_id, at_ms);"
+
+     /* What a look at an accepted domain leaves behind: when its protection was last whole, and since when it
+      * is lost (0: it is not); what its guided switch must remember, as JSON. */
+     "CREATE TABLE protection (domain TEXT PRIMARY KEY REFERENCES domain (name) ON DELETE CASCADE,"
+     " protected_ms BIGINT NOT NULL, lost_ms BIGINT NOT NULL);"
+     "CREATE TABLE switch_memory (domain TEXT PRIMARY KEY REFERENCES domain (name) ON DELETE CASCADE,"
+     " memory TEXT NOT NULL)"},
 };
 const size_t tenant_schema_count = sizeof tenant_schema / sizeof *tenant_schema;
