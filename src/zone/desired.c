@@ -1,5 +1,7 @@
 #include "zone/desired.h"
 
+#include "dns/name.h"
+
 #define TLSA_OF_HOST "_25._tcp."
 #define TLSA_OF_GROUP "_dane."
 
