@@ -109,7 +109,7 @@ static enum err no_zone(struct call *c, struct str zone)
     else
         buf_set(c->why, "no MX zone takes more hosts: all are full or closed, or there is none; \"kedge zone "
                         "add\" makes one, \"kedge zone set --capacity\" makes room");
-    return ERR_FULL;
+    return ERR_REFUSED;
 }
 
 static enum err choose_zone(struct call *c, struct str name, struct mx_host *out)

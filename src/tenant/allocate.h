@@ -22,8 +22,8 @@ struct mx_host {
 enum err mx_host_of(struct call *c, struct str domain, struct mx_host *out) MUST_CHECK;
 
 /* A host for a domain that has none that is live: the one it had before where that is still there, else a new
- * one in the named zone, or (zone empty) in the emptiest that is open. ERR_FULL with why when no zone takes
- * one. */
+ * one in the named zone, or (zone empty) in the emptiest that is open. ERR_REFUSED with why when no zone
+ * takes one. */
 enum err mx_host_allocate(struct call *c, struct str domain, int64_t tenant, struct str zone,
                           struct mx_host *out) MUST_CHECK;
 

@@ -1,84 +1,79 @@
+#include "tenant/allocate.h"
+#include "tenant/bulk.h"
+#include "tenant/domain.h"
 #include "tenant/verbs_priv.h"
 
-enum { SMTP_PORT = 25 };
+enum { SMTP_PORT = 25, PAGE = 1000 };
 
-#define COLUMNS "tenant_id, mx_host, protocol, host, port, tls, recipients"
+struct page {
+    struct call *outer;
+    json_t *rows;
+    struct arena after_in;
+    struct str after; /* the last name of the page before */
+};
 
-static bool row_of(struct call *c, struct str name, struct dir_domain *out)
+static enum err read_page(struct call *c, void *ctx)
 {
-    *out = (struct dir_domain){.domain = name};
-    struct db_query *q = db_query(c->db, "SELECT " COLUMNS " FROM domain WHERE name = $1");
-    db_bind_text(q, name);
-    bool found = db_next(q);
-    if (found) {
-        out->tenant_id = (uint64_t)db_int(q, 0);
-        out->mx_host = arena_str(c->a, db_text(q, 1));
-        out->host = arena_str(c->a, db_text(q, 3));
-        out->port = (uint16_t)db_int(q, 4);
-        found = dir_protocol_parse(db_text(q, 2), &out->protocol) &&
-                dir_tls_parse(db_text(q, 5), &out->tls) &&
-                dir_recipients_parse(db_text(q, 6), &out->recipients);
+    struct page *p = ctx;
+    int64_t tenant = 0;
+    enum err e =
+        arg_has(p->outer, "tenant") ? tenant_id_of(c, arg_text(p->outer, "tenant"), TENANT_ONE, &tenant) : OK;
+    if (e)
+        return e;
+    struct db_query *q =
+        db_query(c->db, "SELECT name FROM domain WHERE name > $1 AND ($2 = 0 OR tenant_id = $2)"
+                        " ORDER BY name LIMIT $3");
+    db_bind_text(q, p->after);
+    db_bind_int(q, tenant);
+    db_bind_int(q, PAGE);
+    struct domain_row row = {0};
+    while (!e && db_next(q)) {
+        e = domain_load(c, arena_str(c->a, db_text(q, 0)), &row);
+        if (!e)
+            json_array_append_new(p->rows, domain_describe(c, &row));
     }
-    return !db_end(q, c->why) && found;
+    enum err ended = db_end(q, e ? NULL : c->why);
+    if (e || ended)
+        return e ? e : ended;
+    arena_release(&p->after_in);
+    p->after = arena_str(&p->after_in, row.d.domain);
+    return OK;
 }
 
-static json_t *describe(struct call *c, const struct dir_domain *d)
-{
-    json_t *o = json_object();
-    struct str hop = host_port_text(c->a, d->host, d->port);
-    json_object_set_new(o, "domain", json_of(d->domain));
-    json_object_set_new(o, "tenant", json_of(tenant_name_of(c, (int64_t)d->tenant_id)));
-    json_object_set_new(o, "mailbox_host",
-                        json_of(arena_printf(c->a, "%s:%.*s", dir_protocol_name(d->protocol), STR_ARG(hop))));
-    json_object_set_new(o, "tls", json_string(dir_tls_name(d->tls)));
-    json_object_set_new(o, "recipients", json_string(dir_recipients_name(d->recipients)));
-    struct db_query *q = db_query(c->db, "SELECT COUNT(*) FROM recipient WHERE domain = $1");
-    db_bind_text(q, d->domain);
-    int64_t listed;
-    json_object_set_new(o, "listed", json_integer(db_get_int(q, &listed, NULL) ? 0 : listed));
-    json_object_set_new(o, "mx_host", json_of(d->mx_host.n ? d->mx_host : str_of(c->hostname)));
-    return o;
-}
-
+/* In pages: all but the last are sent as progress, {"rows": [...]}. */
 enum err verb_domain_list(struct call *c)
 {
-    int64_t tenant = 0;
-    if (arg_has(c, "tenant")) {
-        enum err e = tenant_id_of(c, arg_text(c, "tenant"), TENANT_ONE, &tenant);
-        if (e)
-            return e;
+    struct page p = {.outer = c};
+    enum err e;
+    for (;;) {
+        p.rows = json_array();
+        e = tenant_transact(c->store, TENANT_READ, read_page, &p, c->why);
+        if (e || json_array_size(p.rows) < PAGE)
+            break;
+        json_t *line = json_object();
+        json_object_set_new(line, "rows", p.rows);
+        call_progress(c, line);
     }
-    c->result = json_array();
-    struct db_query *q =
-        db_query(c->db, "SELECT name FROM domain WHERE $1 = 0 OR tenant_id = $1 ORDER BY name");
-    db_bind_int(q, tenant);
-    struct dir_domain d;
-    while (db_next(q))
-        if (row_of(c, arena_str(c->a, db_text(q, 0)), &d))
-            json_array_append_new(c->result, describe(c, &d));
-    return db_end(q, c->why);
-}
-
-static enum err missing(struct call *c, struct str name)
-{
-    buf_set(c->why, "'%.*s' is not an accepted domain; \"kedge domain list\" shows those there are",
-            STR_ARG(name));
-    return ERR_NOT_FOUND;
+    arena_release(&p.after_in);
+    if (e)
+        json_decref(p.rows);
+    else
+        c->result = p.rows;
+    return e;
 }
 
 enum err verb_domain_show(struct call *c)
 {
     struct str text, name;
-    struct dir_domain d;
+    struct domain_row row;
     enum err e = arg_need(c, "domain", &text);
     if (!e)
         e = name_normal(c, text, &name);
-    if (e)
-        return e;
-    if (!row_of(c, name, &d))
-        return missing(c, name);
-    c->result = describe(c, &d);
-    return OK;
+    if (!e)
+        e = domain_load(c, name, &row);
+    if (!e)
+        c->result = domain_describe(c, &row);
+    return e;
 }
 
 /* "smtp:HOST[:PORT]" or "lmtp:HOST:PORT". */
@@ -126,96 +121,123 @@ static bool same(const struct dir_domain *a, const struct dir_domain *b)
            a->recipients == b->recipients;
 }
 
-static enum err write_row(struct call *c, const struct dir_domain *d)
+static void show(struct call *c, const struct domain_row *row)
 {
-    struct db_query *q = db_query(
-        c->db,
-        "INSERT INTO domain (name, " COLUMNS ", created_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
-        " ON CONFLICT (name) DO UPDATE SET tenant_id = excluded.tenant_id, mx_host = excluded.mx_host,"
-        " protocol = excluded.protocol, host = excluded.host, port = excluded.port, tls = excluded.tls,"
-        " recipients = excluded.recipients");
-    db_bind_text(q, d->domain);
-    db_bind_int(q, (int64_t)d->tenant_id);
-    db_bind_text(q, d->mx_host);
-    db_bind_text(q, str_of(dir_protocol_name(d->protocol)));
-    db_bind_text(q, d->host);
-    db_bind_int(q, d->port);
-    db_bind_text(q, str_of(dir_tls_name(d->tls)));
-    db_bind_text(q, str_of(dir_recipients_name(d->recipients)));
-    db_bind_int(q, clock_wall());
-    enum err e = db_run(q, NULL, c->why);
-    return e ? e : change_note(c, CHANGE_DOMAIN, d->domain, STR_NONE);
+    if (c->result)
+        json_array_append_new(c->result, domain_describe(c, row));
 }
 
-static enum err add_one(struct call *c, struct str text)
+/* A new domain begins in the signed zone where there is one that is open. Not when its MX record is to name
+ * another host; and where a zone or DANE was asked for, it must be possible. */
+static enum err provision(struct call *c, struct domain_row *row)
 {
-    struct dir_domain d, before;
+    struct mx_host host;
+    bool dane = arg_is_set(c, "dane"), asked = dane || arg_has(c, "zone");
+    if (row->d.mx_host.n && asked) {
+        buf_set(c->why, "--mx-host names a host outside of the MX zones; leave it out, or --zone and --dane");
+        return ERR_USAGE;
+    }
+    if (row->d.mx_host.n)
+        return OK;
+    enum err e = mx_host_allocate(c, row->d.domain, (int64_t)row->d.tenant_id, arg_text(c, "zone"), &host);
+    if (e == ERR_REFUSED && !asked) {
+        buf_clear(c->why);
+        return OK;
+    }
+    if (!e && dane)
+        e = mx_host_set_dane(c, &host, true);
+    if (e)
+        return e;
+    row->d.mx_host = host.name;
+    row->dnssec = true;
+    row->dane = dane;
+    return OK;
+}
+
+static enum err check_new(struct call *c, const struct dir_domain *d)
+{
+    if (d->tenant_id && d->host.n)
+        return OK;
+    buf_set(c->why, "%s is missing",
+            d->tenant_id ? "--mailbox-host smtp:HOST:PORT or lmtp:HOST:PORT" : "--tenant NAME");
+    return ERR_USAGE;
+}
+
+static enum err add_one(struct call *c, struct str text, bool *changed)
+{
+    struct domain_row row, before;
     struct str name;
     enum err e = name_normal(c, text, &name);
     if (e)
         return e;
-    bool exists = row_of(c, name, &before);
-    d = exists ? before : (struct dir_domain){.domain = name, .recipients = DIR_RECIPIENTS_LIST};
-    e = take_arguments(c, &d);
+    e = domain_load(c, name, &before);
+    if (e && e != ERR_NOT_FOUND)
+        return e;
+    *changed = e == ERR_NOT_FOUND;
+    row = *changed ? (struct domain_row){.d = {.domain = name, .recipients = DIR_RECIPIENTS_LIST}} : before;
+    e = take_arguments(c, &row.d);
+    if (!e)
+        e = check_new(c, &row.d);
     if (e)
         return e;
-    if (!d.tenant_id || !d.host.n) {
-        buf_set(c->why, "%s is missing",
-                d.tenant_id ? "--mailbox-host smtp:HOST:PORT or lmtp:HOST:PORT" : "--tenant NAME");
-        return ERR_USAGE;
-    }
-    if (exists && !same(&d, &before)) {
+    if (!*changed && !same(&row.d, &before.d)) {
         buf_set(c->why,
                 "'%.*s' is an accepted domain already, of tenant '%.*s'; change it with \"kedge domain set\"",
-                STR_ARG(name), STR_ARG(tenant_name_of(c, (int64_t)before.tenant_id)));
+                STR_ARG(name), STR_ARG(tenant_name_of(c, (int64_t)before.d.tenant_id)));
         return ERR_EXISTS;
     }
-    if (!exists)
-        e = write_row(c, &d);
+    if (*changed)
+        e = provision(c, &row);
+    if (!e && *changed)
+        e = domain_write(c, &row);
     if (!e)
-        json_array_append_new(c->result, describe(c, &d));
+        show(c, &row);
     return e;
 }
 
 enum err verb_domain_add(struct call *c)
 {
-    return arg_each(c, "domain", add_one);
+    return bulk_run(c, BULK_NAMED, add_one);
 }
 
-static enum err set_one(struct call *c, struct str text)
+static enum err set_one(struct call *c, struct str text, bool *changed)
 {
-    struct dir_domain d, before;
+    struct domain_row row, before;
     struct str name;
     enum err e = name_normal(c, text, &name);
+    if (!e)
+        e = domain_load(c, name, &before);
     if (e)
         return e;
-    if (!row_of(c, name, &before))
-        return missing(c, name);
-    d = before;
-    e = take_arguments(c, &d);
-    if (!e && !same(&d, &before))
-        e = write_row(c, &d);
+    row = before;
+    e = take_arguments(c, &row.d);
+    if (e)
+        return e;
+    if (row.dnssec && !str_equal(row.d.mx_host, before.d.mx_host)) {
+        buf_set(c->why,
+                "the MX host of '%.*s' is %.*s, in an MX zone; first: kedge domain dnssec disable %.*s",
+                STR_ARG(name), STR_ARG(before.d.mx_host), STR_ARG(name));
+        return ERR_REFUSED;
+    }
+    *changed = !same(&row.d, &before.d);
+    if (*changed && row.d.tenant_id != before.d.tenant_id)
+        e = mx_host_move(c, name, (int64_t)row.d.tenant_id);
+    if (!e && *changed)
+        e = domain_write(c, &row);
     if (!e)
-        json_array_append_new(c->result, describe(c, &d));
+        show(c, &row);
     return e;
 }
 
 enum err verb_domain_set(struct call *c)
 {
-    return arg_each(c, "domain", set_one);
+    return bulk_run(c, BULK_NAMED, set_one);
 }
 
-static enum err remove_one(struct call *c, struct str text)
+/* The rows themselves; their changes are noted before. */
+static enum err delete_rows(struct call *c, struct str name)
 {
-    struct dir_domain d;
-    struct str name;
-    enum err e = name_normal(c, text, &name);
-    if (e)
-        return e;
-    if (!row_of(c, name, &d))
-        return missing(c, name);
-    json_array_append_new(c->result, describe(c, &d));
-    e = change_note(c, CHANGE_DOMAIN, name, STR_NONE);
+    enum err e = change_note(c, CHANGE_DOMAIN, name, STR_NONE);
     if (e)
         return e;
     struct db_query *q = db_query(
@@ -231,7 +253,30 @@ static enum err remove_one(struct call *c, struct str text)
     return db_run(q, NULL, c->why);
 }
 
+static enum err remove_one(struct call *c, struct str text, bool *changed)
+{
+    struct domain_row row;
+    struct str name;
+    int64_t until_ms;
+    enum err e = name_normal(c, text, &name);
+    if (!e)
+        e = domain_load(c, name, &row);
+    if (e)
+        return e;
+    json_t *was = c->result ? domain_describe(c, &row) : NULL;
+    e = mx_host_leave(c, name, &until_ms);
+    if (!e)
+        e = delete_rows(c, name);
+    if (was && !e) {
+        json_object_set_new(was, "mx_host_until", json_time(until_ms));
+        json_array_append(c->result, was);
+    }
+    json_decref(was);
+    *changed = true;
+    return e;
+}
+
 enum err verb_domain_remove(struct call *c)
 {
-    return arg_each(c, "domain", remove_one);
+    return bulk_run(c, BULK_NAMED, remove_one);
 }

@@ -1,3 +1,4 @@
+#include "tenant/allocate.h"
 #include "tenant/verbs_priv.h"
 
 enum { TENANT_NAME_MAX = 64 };
@@ -223,6 +224,8 @@ enum err verb_tenant_remove(struct call *c)
     e = describe_one(c, id);
     if (!e)
         e = change_note(c, CHANGE_TENANT, id_text(c->a, id), STR_NONE);
+    if (!e)
+        e = mx_host_leave_tenant(c, id);
     static const char *const sweeps[][2] = {
         {"INSERT INTO change (epoch, kind, key1, key2) SELECT $1, 'recipient', r.domain, r.local_part FROM "
          "recipient r"

@@ -10,11 +10,29 @@
     X(tenant_add, "tenant.add", VERB_WRITE)                                                                  \
     X(tenant_set, "tenant.set", VERB_WRITE)                                                                  \
     X(tenant_remove, "tenant.remove", VERB_WRITE)                                                            \
-    X(domain_list, "domain.list", VERB_READ)                                                                 \
+    X(domain_list, "domain.list", VERB_FREE_READ)                                                            \
     X(domain_show, "domain.show", VERB_READ)                                                                 \
-    X(domain_add, "domain.add", VERB_WRITE)                                                                  \
-    X(domain_set, "domain.set", VERB_WRITE)                                                                  \
-    X(domain_remove, "domain.remove", VERB_WRITE)                                                            \
+    X(domain_add, "domain.add", VERB_FREE)                                                                   \
+    X(domain_set, "domain.set", VERB_FREE)                                                                   \
+    X(domain_remove, "domain.remove", VERB_FREE)                                                             \
+    X(domain_dnssec_enable, "domain.dnssec.enable", VERB_FREE)                                               \
+    X(domain_dnssec_disable, "domain.dnssec.disable", VERB_FREE)                                             \
+    X(domain_dane_enable, "domain.dane.enable", VERB_FREE)                                                   \
+    X(domain_dane_disable, "domain.dane.disable", VERB_FREE)                                                 \
+    X(edge_group_list, "edge.group.list", VERB_READ)                                                         \
+    X(edge_group_show, "edge.group.show", VERB_READ)                                                         \
+    X(edge_group_add, "edge.group.add", VERB_WRITE)                                                          \
+    X(edge_group_set, "edge.group.set", VERB_WRITE)                                                          \
+    X(edge_group_remove, "edge.group.remove", VERB_WRITE)                                                    \
+    X(edge_list, "edge.list", VERB_READ)                                                                     \
+    X(edge_show, "edge.show", VERB_READ)                                                                     \
+    X(edge_set, "edge.set", VERB_WRITE)                                                                      \
+    X(edge_remove, "edge.remove", VERB_WRITE)                                                                \
+    X(zone_list, "zone.list", VERB_READ)                                                                     \
+    X(zone_show, "zone.show", VERB_READ)                                                                     \
+    X(zone_add, "zone.add", VERB_WRITE)                                                                      \
+    X(zone_set, "zone.set", VERB_WRITE)                                                                      \
+    X(zone_remove, "zone.remove", VERB_WRITE)                                                                \
     X(recipient_list, "recipient.list", VERB_READ)                                                           \
     X(recipient_show, "recipient.show", VERB_READ)                                                           \
     X(recipient_add, "recipient.add", VERB_WRITE)                                                            \
@@ -35,11 +53,6 @@
     X(route_add, "route.add", VERB_WRITE)                                                                    \
     X(route_set, "route.set", VERB_WRITE)                                                                    \
     X(route_remove, "route.remove", VERB_WRITE)                                                              \
-    X(key_list, "key.list", VERB_READ)                                                                       \
-    X(key_show, "key.show", VERB_READ)                                                                       \
-    X(key_add, "key.add", VERB_WRITE)                                                                        \
-    X(key_set, "key.set", VERB_WRITE)                                                                        \
-    X(key_remove, "key.remove", VERB_WRITE)                                                                  \
     X(status, "status", VERB_READ)
 #define X(name, text, kind) enum err verb_##name(struct call *c);
 VERBS(X)
