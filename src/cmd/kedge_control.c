@@ -2,7 +2,7 @@
  * Unix socket. */
 #include "cmd/daemon.h"
 #include "ctl/ctl.h"
-#include "tenant/tenant.h"
+#include "keys/keys.h"
 
 static void control_progress(void *ctx, json_t *line)
 {
@@ -40,6 +40,12 @@ static struct ctl_verb *control_verbs(const struct tenant_store *tenants, size_t
     return out;
 }
 
+static struct board *board_of(const struct conf *conf)
+{
+    return board_new(
+        &(struct gate_set){.edge_silent_ms = conf->edge_silence, .signature_ms = conf->signature_reserve});
+}
+
 int main(int argc, char **argv)
 {
     static const struct daemon_role role = {
@@ -51,7 +57,12 @@ int main(int argc, char **argv)
     struct ctl_server *server = NULL;
     daemon_start(&d, &role, argc, argv);
     daemon_enter(&d);
-    struct tenant_args opened = {.data_directory = d.conf->data_directory, .hostname = d.conf->hostname};
+    struct board *board = board_of(d.conf);
+    const struct tenant_verb_table tables[] = {{keys_verbs, keys_verb_count, board}};
+    struct tenant_args opened = {.data_directory = d.conf->data_directory,
+                                 .hostname = d.conf->hostname,
+                                 .tables = tables,
+                                 .table_count = sizeof tables / sizeof *tables};
     struct tenant_store *tenants = tenant_open(&opened, &why);
     if (!tenants)
         die(EXIT_OS, "%s (option data_directory = %s)", buf_cstr(&why), d.conf->data_directory);
@@ -62,9 +73,11 @@ int main(int argc, char **argv)
     if (ctl_server_start(socket, 0666, verbs, count, tenants, &server, &why))
         die(EXIT_OS, "%s (option run_directory = %s)", buf_cstr(&why), d.conf->run_directory);
     daemon_run(&d, NULL, NULL);
+    board_close(board);
     ctl_server_stop(server);
     free(verbs);
     tenant_close(tenants);
+    board_free(board);
     arena_release(&a);
     buf_release(&why);
     return daemon_end(&d);
