@@ -219,16 +219,16 @@ void board_forget_set(struct board *b, int64_t key_set)
     posted_free(p);
 }
 
-bool board_wait(struct board *b, deadline until)
+enum err board_wait(struct board *b, deadline until)
 {
     pthread_mutex_lock(b->lock);
     uint64_t now = b->posts;
     bool in_time = true;
     while (in_time && !b->is_closed && b->posts == now)
         in_time = thread_cond_wait(&b->posted, b->lock, until);
-    bool posted = b->posts != now && !b->is_closed;
+    enum err e = b->is_closed ? ERR_STOPPED : b->posts == now ? ERR_TIMEOUT : OK;
     pthread_mutex_unlock(b->lock);
-    return posted;
+    return e;
 }
 
 void board_close(struct board *b)

@@ -44,8 +44,8 @@ void board_post(struct board *b, int64_t key_set, const struct board_view *view)
 bool board_look(const struct board *b, int64_t key_set, struct arena *a, struct board_view *out);
 void board_forget_set(struct board *b, int64_t key_set);
 
-/* Waits for the next post, to whatever set. False when the deadline is over, or board_close was called. */
-bool board_wait(struct board *b, deadline until);
+/* Waits for the next post, to whatever set. ERR_TIMEOUT, or ERR_STOPPED once board_close was called. */
+enum err board_wait(struct board *b, deadline until) MUST_CHECK;
 /* Nobody waits from now on. */
 void board_close(struct board *b);
 

@@ -6,7 +6,8 @@
  * edges confirm in the database, and the board (keys/board.h), on which watchers and edges write what they
  * see.
  *
- * An edge says what it serves with the verb edge.confirm, every second when that has changed, else every 10 s:
+ * An edge says what it serves with the verb edge.confirm, every second when that has changed, else every 10
+ * s:
  *   {"verb": "edge.confirm", "edge": NAME, "key_epoch": N, "serves": [{"key_set": ID, "pair": ID,
  *    "algorithm": "ecdsa", "spki_sha256": HEX, "issuer_spki_sha256": HEX or null}, ...]}
  * and what it saw when it dialled its own names with edge.probe:

@@ -36,3 +36,14 @@ enum err key_set_load(struct db *db, struct arena *a, int64_t key_set, struct tl
     }
     return out->n ? OK : ERR_NOT_FOUND;
 }
+
+enum err key_pair_load(struct db *db, struct arena *a, int64_t pair_id, struct tls_pair *out, struct buf *why)
+{
+    struct db_query *q = db_query(db, "SELECT pair_id, chain, private_key FROM key_pair WHERE pair_id = $1");
+    db_bind_int(q, pair_id);
+    bool found = db_next(q), good = found && pair_read(q, a, out);
+    enum err e = db_end(q, why);
+    if (!e && found && !good)
+        buf_set(why, "pair %lld is damaged in the database", (long long)pair_id);
+    return e ? e : !found ? ERR_NOT_FOUND : good ? OK : ERR_CORRUPT;
+}

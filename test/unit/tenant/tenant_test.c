@@ -228,10 +228,6 @@ static void test_wrong_arguments(void **state)
         {"mode.remove", "{'domain': 'b.example'}", ERR_NOT_FOUND, "mode"},
         {"route.add", "{'domain': 'b.example', 'to': 'a b'}", ERR_USAGE, "a b"},
         {"route.remove", "{'domain': 'b.example'}", ERR_NOT_FOUND, "route"},
-        {"key.add", "{}", ERR_USAGE, "--self-sign"},
-        {"key.add", "{'certificate_pem': 'x'}", ERR_USAGE, "--key"},
-        {"key.add", "{'self_sign': 'no name'}", ERR_USAGE, "no name"},
-        {"key.remove", "{'key': '99'}", ERR_NOT_FOUND, "99"},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         enum err e = call(f, table[i].verb, table[i].args);
@@ -333,42 +329,6 @@ static void test_force_removes_all(void **state)
     look_end(f, &l);
 }
 
-static uint64_t served(struct fixture *f, const char *name)
-{
-    struct look l = look(f);
-    struct tls_identity i = {0};
-    bool found = keystore_identity(&l.kv, &f->a, str_of(name), &i, NULL);
-    look_end(f, &l);
-    return found ? i.key_set : 0;
-}
-
-static void test_keys(void **state)
-{
-    struct fixture *f = *state;
-    assert_int_equal(served(f, "a.example"), 0);
-    good(f, "key.add", "{'self_sign': 'MX.a.example', 'name': ['*.mx.example']}");
-    uint64_t first = (uint64_t)json_integer_value(json_object_get(f->result, "key"));
-    assert_true(json_is_true(json_object_get(f->result, "default")));
-    good(f, "key.add", "{'self_sign': 'b.example'}");
-    uint64_t second = (uint64_t)json_integer_value(json_object_get(f->result, "key"));
-    assert_false(json_is_true(json_object_get(f->result, "default")));
-    assert_int_equal(served(f, "mx.a.example"), first);
-    assert_int_equal(served(f, "x.mx.example"), first);
-    assert_int_equal(served(f, "b.example"), second);
-    assert_int_equal(served(f, "unknown.example"), first);
-    good(f, "key.set", "{'key': 'b.example', 'default': true, 'name': '*.mx.example'}");
-    assert_int_equal(served(f, "unknown.example"), second);
-    assert_int_equal(served(f, "x.mx.example"), second);
-    assert_int_equal(call(f, "key.remove", "{'key': 'mx.a.example'}"), ERR_REFUSED);
-    good(f, "key.remove", "{'key': 'mx.a.example', 'force': true}");
-    assert_int_equal(served(f, "mx.a.example"), second); /* the default */
-    good(f, "key.list", "{}");
-    assert_int_equal(json_array_size(f->result), 1);
-    char *all = json_dumps(f->result, 0);
-    assert_null(strstr(all, "PRIVATE"));
-    free(all);
-}
-
 /* The directory is made again from the database: lost, or filled from another database. */
 static void test_rebuild(void **state)
 {
@@ -376,7 +336,6 @@ static void test_rebuild(void **state)
     char path[96];
     good(f, "tenant.add", "{'tenant': 'acme'}");
     good(f, "domain.add", "{'domain': 'a.example', 'tenant': 'acme', 'mailbox_host': 'smtp:h.example'}");
-    good(f, "key.add", "{'self_sign': 'a.example'}");
     tenant_close(f->t);
     f->t = NULL;
     static const char *const folders[] = {"directory", "keys"};
@@ -389,7 +348,6 @@ static void test_rebuild(void **state)
     struct look l = look(f);
     assert_true(directory_domain(&l.v, &f->a, STR("a.example"), &d));
     look_end(f, &l);
-    assert_true(served(f, "a.example") > 0);
     tenant_close(f->t);
     f->t = NULL;
     snprintf(path, sizeof path, "%s/kedge.db", f->folder);
@@ -398,7 +356,6 @@ static void test_rebuild(void **state)
     l = look(f);
     assert_false(directory_domain(&l.v, &f->a, STR("a.example"), &d));
     look_end(f, &l);
-    assert_int_equal(served(f, "a.example"), 0);
 }
 
 static void test_modes_of_files(void **state)
@@ -424,7 +381,6 @@ int main(void)
         TEST(test_adding_twice_is_fine),
         TEST(test_rules_reach_the_directory),
         TEST(test_force_removes_all),
-        TEST(test_keys),
         TEST(test_rebuild),
         TEST(test_modes_of_files),
     };
