@@ -76,6 +76,7 @@ static void init(struct deliver *d, const struct deliver_parts *parts)
     gates_init(&d->gates, (unsigned)parts->conf->max_connections_per_destination, WAITING_MOST);
     live_init(&d->live);
     ENSURE(pthread_mutex_init(&d->mutex, NULL) == 0);
+    ENSURE(pthread_mutex_init(&d->judging, NULL) == 0);
     thread_cond_init(&d->work);
     thread_cond_init(&d->change);
     d->ready_last = &d->ready;
@@ -91,6 +92,7 @@ static void release(struct deliver *d)
     pthread_cond_destroy(&d->work);
     pthread_cond_destroy(&d->change);
     pthread_mutex_destroy(&d->mutex);
+    pthread_mutex_destroy(&d->judging);
     free(d);
 }
 

@@ -26,7 +26,9 @@ struct deliver {
     bool dispatching;
     pthread_t *thread; /* all that were started, to be joined */
     size_t thread_count;
-    bool stopping;
+    _Atomic bool stopping; /* set with the mutex, for those who wait; read at will */
+
+    pthread_mutex_t judging; /* of fault */
     struct fault fault;
 
     _Atomic bool proven;

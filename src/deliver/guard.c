@@ -22,10 +22,10 @@ void guard_judge(struct deliver *d, const struct policy_input *in, struct policy
         trouble = &plan->host[0].trouble;
     bool bogus = trouble && is_bogus(trouble->reason);
     int64_t now = clock_mono();
-    pthread_mutex_lock(&d->mutex);
+    pthread_mutex_lock(&d->judging);
     fault_note(&d->fault, in->domain, bogus, now);
     bool ours = bogus && fault_is_ours(&d->fault, now);
-    pthread_mutex_unlock(&d->mutex);
+    pthread_mutex_unlock(&d->judging);
     if (!ours)
         return;
     log_event(

@@ -3,10 +3,7 @@
 
 bool deliver_is_stopping(struct deliver *d)
 {
-    pthread_mutex_lock(&d->mutex);
-    bool stopping = d->stopping;
-    pthread_mutex_unlock(&d->mutex);
-    return stopping;
+    return atomic_load(&d->stopping);
 }
 
 enum err deliver_thread(struct deliver *d, void (*run)(void *deliver), unsigned *count, struct buf *why)
@@ -37,11 +34,12 @@ void worker_ready(struct deliver *d, struct job *job)
     *d->ready_last = job;
     d->ready_last = &job->next;
     d->ready_count++;
-    if (d->idle_workers)
-        pthread_cond_signal(&d->work);
+    bool wake = d->idle_workers > 0;
     if (d->ready_count > d->idle_workers && d->workers < (unsigned)s->conf->delivery_workers && !d->stopping)
         start_worker(d);
     pthread_mutex_unlock(&d->mutex);
+    if (wake)
+        pthread_cond_signal(&d->work); /* behind the unlock: who wakes wants the mutex at once */
 }
 
 void worker_ready_all(struct deliver *d, struct gate_waiter *list)
