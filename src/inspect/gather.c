@@ -161,18 +161,19 @@ static void ask_resolver(struct facts *f, const struct gather_conf *conf)
     struct dns_question q[] = {
         {f->domain, DNS_MX},
         {f->domain, DNS_CNAME},
+        {dns_name_tlsa(f->arena, f->port, f->domain), DNS_TLSA},
         {f->expected, DNS_A},
         {f->expected, DNS_AAAA},
         {dns_name_tlsa(f->arena, f->port, f->expected), DNS_TLSA},
-        {dns_name_tlsa(f->arena, f->port, f->domain), DNS_TLSA},
     };
-    struct dns_answer *answers[] = {&f->mx, &f->cname, &f->a, &f->aaaa, &f->tlsa, &f->tlsa_at_domain};
-    enum { N = sizeof q / sizeof *q };
-    struct dns_answer out[N];
-    conf->source->ask(conf->source->ctx, f->arena, q, N, deadline_in(conf->dns_ms), out);
-    for (size_t i = 0; i < N; i++)
-        if (q[i].name.n) /* the expected host may not be known yet */
-            *answers[i] = out[i];
+    struct dns_answer *answers[] = {&f->mx, &f->cname, &f->tlsa_at_domain, &f->a, &f->aaaa, &f->tlsa};
+    enum { ALL = sizeof q / sizeof *q, WITHOUT_HOST = 3 };
+    struct dns_answer out[ALL];
+    size_t n = f->expected.n ? ALL : WITHOUT_HOST; /* the expected host may not be known yet */
+    f->a.status = f->aaaa.status = f->tlsa.status = DNS_NODATA;
+    conf->source->ask(conf->source->ctx, f->arena, q, n, deadline_in(conf->dns_ms), out);
+    for (size_t i = 0; i < n; i++)
+        *answers[i] = out[i];
     if (f->mx.status == DNS_ERROR)
         dns_source_ask(conf->unvalidated, f->arena, f->domain, DNS_MX, deadline_in(conf->dns_ms),
                        &f->mx_unvalidated);

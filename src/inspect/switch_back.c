@@ -89,7 +89,7 @@ void switch_back(const struct switch_memory *m, const struct facts *f, const str
     } else if (f->dane) {
         v->step = SWITCH_DANE;
         switch_ours(v, SWITCH_DISABLE_DANE, STR("the TLSA records are withdrawn"));
-    } else if (facts_mx_expected(f)) {
+    } else if (f->dnssec && facts_mx_expected(f)) {
         say_mx(m, f, o, v);
     } else if (f->now_ms < m->new_until_ms) {
         v->step = SWITCH_ADD_MX;
