@@ -5,7 +5,7 @@
 #include "cmd/cli_table.h"
 #include "ctl/wire.h"
 
-enum { FILE_MAX = 1 << 20, ANSWER_MS = 120000 };
+enum { FILE_MAX = 8 << 20, ANSWER_MS = 120000 };
 
 static int usage(const char *format, const char *a, const struct cli_noun *noun, const struct cli_verb *verb)
 {
@@ -95,6 +95,13 @@ static bool give_argument(json_t *request, struct str *rest, const char *text)
     return true;
 }
 
+/* Options that say which ones instead of the words: the daemon checks that it is one of these. */
+static bool has_selection(const json_t *request)
+{
+    return json_object_get(request, "file") || json_object_get(request, "all") ||
+           json_object_get(request, "tenant");
+}
+
 static int read_arguments(json_t *request, const struct cli_noun *noun, const struct cli_verb *verb, int argc,
                           char **argv)
 {
@@ -115,7 +122,8 @@ static int read_arguments(json_t *request, const struct cli_noun *noun, const st
             return code;
     }
     struct str missing = str_word(&rest);
-    if (!missing.n || (str_ends(missing, STR("...")) && arguments))
+    bool may_miss = str_ends(missing, STR("...")) && (arguments || has_selection(request));
+    if (!missing.n || may_miss)
         return EXIT_OK;
     str_cut(&missing, '=');
     fprintf(stderr, "kedge %s %s: %.*s is missing; try: kedge %s %s --help\n", noun->name, verb->name,
@@ -134,11 +142,45 @@ static int not_running(const char *socket, const char *why, const struct cli *cl
     return EXIT_UNAVAILABLE;
 }
 
+/* What progress lines bring: rows of a long list, or how far a change of many has come. */
+struct shown {
+    bool live; /* somebody looks at it */
+    bool dirty;
+    json_t *rows;
+};
+
+static void show_progress(void *ctx, json_t *line)
+{
+    struct shown *s = ctx;
+    json_t *rows = json_object_get(line, "rows"), *done = json_object_get(line, "done");
+    const char *text = json_string_value(json_object_get(line, "text"));
+    if (rows && !s->rows)
+        s->rows = json_array();
+    if (rows)
+        json_array_extend(s->rows, rows);
+    if (!s->live)
+        return;
+    if (text) {
+        fprintf(stderr, "%s\n", text);
+    } else if (done) {
+        fprintf(stderr, "\r%lld done, %lld failed", (long long)json_integer_value(done),
+                (long long)json_integer_value(json_object_get(line, "failed")));
+        s->dirty = true;
+    }
+}
+
+static void end_progress(const struct shown *s)
+{
+    if (s->dirty)
+        fputc('\n', stderr);
+}
+
 static int send_request(const struct cli *cli, const struct cli_noun *noun, const struct cli_verb *verb,
                         json_t *request)
 {
     struct conf conf;
     struct buf socket = {0}, why = {0};
+    struct shown shown = {.live = !cli->json && isatty(STDERR_FILENO)};
     json_t *result = NULL;
     int fd = -1, code = EXIT_OK;
     cli_conf(cli, &conf);
@@ -149,15 +191,23 @@ static int send_request(const struct cli *cli, const struct cli_noun *noun, cons
     file_close(&fd);
     if (e) {
         code = not_running(buf_cstr(&socket), buf_cstr(&why), cli);
-    } else if ((e = ctl_call(buf_cstr(&socket), request, NULL, NULL, deadline_in(ANSWER_MS), &result,
-                             &why))) {
+    } else if ((e = ctl_call(buf_cstr(&socket), request, show_progress, &shown, ANSWER_MS, &result, &why))) {
+        end_progress(&shown);
         fprintf(stderr, "kedge %s%s%s: %s\n", noun->name, *verb->name ? " " : "", verb->name, buf_cstr(&why));
         code = e == ERR_USAGE                        ? EXIT_BAD_USAGE
                : e == ERR_CLOSED || e == ERR_TIMEOUT ? EXIT_UNAVAILABLE
                                                      : EXIT_FAILED;
     } else {
-        cli_print(cli, noun, verb, result);
+        end_progress(&shown);
+        if (shown.rows && json_is_array(result)) {
+            json_array_extend(shown.rows, result);
+            cli_print(cli, noun, verb, shown.rows);
+        } else {
+            cli_print(cli, noun, verb, result);
+        }
+        code = json_integer_value(json_object_get(result, "failed")) > 0 ? EXIT_FAILED : EXIT_OK;
     }
+    json_decref(shown.rows);
     json_decref(result);
     buf_release(&socket);
     buf_release(&why);
@@ -173,6 +223,8 @@ int cli_call(const struct cli *cli, const struct cli_noun *noun, const struct cl
     json_t *request = json_object();
     struct buf name = {0};
     buf_printf(&name, "%s%s%s", noun->name, *verb->name ? "." : "", verb->name);
+    for (size_t i = 0; i < name.n; i++) /* "edge-group add" is edge.group.add */
+        name.p[i] = (char)(name.p[i] == '-' || name.p[i] == ' ' ? '.' : name.p[i]);
     json_object_set_new(request, "verb", json_string(buf_cstr(&name)));
     buf_release(&name);
     int code = read_arguments(request, noun, verb, argc, argv);

@@ -123,7 +123,31 @@ static void print_change(const struct cli_noun *noun, const char *done, json_t *
         printf("Its recipients are a list, and the list is empty: all mail is refused until \"kedge "
                "recipient add\" or "
                "--recipients any.\n");
+    const char *domain = json_string_value(json_object_get(object, "domain")),
+               *until = json_string_value(json_object_get(object, "mx_host_until")),
+               *host = json_string_value(json_object_get(object, "mx_host"));
+    if (domain && host && until)
+        printf("Its MX host %s stays until %s: take it out of the MX record before.\n", host, until);
+    else if (domain && host && strcmp(done, "dnssec enabled") == 0)
+        printf("At its DNS provider, add: %s. MX 20 %s.\n", domain, host);
     buf_release(&text);
+}
+
+/* A change of many. */
+static void print_summary(const struct cli_noun *noun, const json_t *summary)
+{
+    const json_t *failures = json_object_get(summary, "failures");
+    long long failed = json_integer_value(json_object_get(summary, "failed"));
+    for (size_t i = 0; i < json_array_size(failures); i++) {
+        const json_t *f = json_array_get(failures, i);
+        fprintf(stderr, "%s %s: %s\n", noun->name, json_string_value(json_object_get(f, "domain")),
+                json_string_value(json_object_get(f, "error")));
+    }
+    if (failed > (long long)json_array_size(failures))
+        fprintf(stderr, "... and %lld more\n", failed - (long long)json_array_size(failures));
+    printf("%lld changed, %lld unchanged, %lld failed\n",
+           (long long)json_integer_value(json_object_get(summary, "changed")),
+           (long long)json_integer_value(json_object_get(summary, "unchanged")), failed);
 }
 
 void cli_print(const struct cli *cli, const struct cli_noun *noun, const struct cli_verb *verb,
@@ -131,10 +155,20 @@ void cli_print(const struct cli *cli, const struct cli_noun *noun, const struct 
 {
     static const struct {
         const char *verb, *done;
-    } changes[] = {{"add", "added"}, {"set", "set"}, {"remove", "removed"}};
+    } changes[] = {{"add", "added"},
+                   {"set", "set"},
+                   {"remove", "removed"},
+                   {"dnssec enable", "dnssec enabled"},
+                   {"dnssec disable", "dnssec disabled"},
+                   {"dane enable", "dane enabled"},
+                   {"dane disable", "dane disabled"}};
     if (cli->json) {
         json_dumpf(result, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
         putchar('\n');
+        return;
+    }
+    if (json_object_get(result, "failures")) {
+        print_summary(noun, result);
         return;
     }
     for (size_t c = 0; c < sizeof changes / sizeof *changes; c++) {

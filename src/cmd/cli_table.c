@@ -12,7 +12,29 @@ const struct cli_option cli_options[] = {
     {"recipients", "POLICY", CLI_TEXT, "recipients", "any list ask",
      "any: every address is accepted; list: those of \"kedge recipient\" (the default); ask: those that the "
      "mailbox host takes when it is asked"},
-    {"mx-host", "NAME", CLI_TEXT, "mx_host", NULL, "the name in its MX record; default: the option hostname"},
+    {"mx-host", "NAME", CLI_TEXT, "mx_host", NULL,
+     "the name in its MX record, instead of one in an MX zone; without zones the option hostname is the "
+     "default"},
+    {"zone", "ZONE", CLI_TEXT, "zone", NULL, "the MX zone to take; default: the emptiest one that is open"},
+    {"dane", NULL, CLI_FLAG, "dane", NULL, "publish TLSA records for it at once, too"},
+    {"file", "FILE", CLI_FILE, "file", NULL, "the domains are the lines of this file; '#' begins a comment"},
+    {"all", NULL, CLI_FLAG, "all", NULL, "all accepted domains"},
+    {"edge-group", "GROUP", CLI_TEXT, "edge_group", NULL,
+     "the edge group whose addresses the MX hosts get; default: the only one there is"},
+    {"address", "IP", CLI_MANY, "address", NULL, "an address of the group's edges, as senders see it"},
+    {"no-address", "IP", CLI_MANY, "no_address", NULL, "takes an address away"},
+    {"primary", "ADDRESS:PORT", CLI_TEXT, "primary", NULL,
+     "the server that takes updates of the zone (DNS UPDATE) and hands it out (AXFR); port 53 by default"},
+    {"tsig", "KEY", CLI_TEXT, "tsig", NULL,
+     "NAME:ALGORITHM:SECRET (base64) that signs updates and transfers; none: unsigned"},
+    {"tsig-file", "FILE", CLI_FILE, "tsig_file", NULL, "a file whose first line is that key"},
+    {"capacity", "N", CLI_TEXT, "capacity", NULL, "how many MX hosts the zone takes; default: 5000"},
+    {"ttl", "TTL", CLI_TEXT, "ttl", NULL, "of TLSA records; default: 30min"},
+    {"address-ttl", "TTL", CLI_TEXT, "address_ttl", NULL, "of the MX hosts' addresses; default: 1h"},
+    {"tlsa", "WHERE", CLI_TEXT, "tlsa", "alias host",
+     "alias: each MX host's TLSA name is an alias of its key set's (the default); host: the records stand at "
+     "each"},
+    {"open", "YES", CLI_TEXT, "open", "yes no", "whether new MX hosts are put there; default: yes"},
     {"sender-domain", "DOMAIN", CLI_MANY, "sender_domain", NULL,
      "the tenant may send as this domain too, besides its accepted ones"},
     {"no-sender-domain", "DOMAIN", CLI_MANY, "no_sender_domain", NULL, "takes a sender domain back"},
@@ -52,11 +74,44 @@ static const struct cli_verb tenant[] = {
 static const struct cli_verb domain[] = {
     {"list", "", "tenant", "all accepted domains", "kedge domain list --tenant acme --json"},
     {"show", "domain=DOMAIN", "", "one accepted domain", NULL},
-    {"add", "domain=DOMAIN...", "tenant mailbox-host tls recipients mx-host", "accept mail for a domain",
+    {"add", "domain=DOMAIN...", "tenant mailbox-host tls recipients mx-host zone dane file",
+     "accept mail for a domain; where there is an MX zone, it gets an MX host there",
      "kedge domain add acme.example --tenant acme --mailbox-host smtp:10.0.0.5:25 --recipients any"},
-    {"set", "domain=DOMAIN...", "tenant mailbox-host tls recipients mx-host", "change an accepted domain",
-     "kedge domain set acme.example --tls verify"},
-    {"remove", "domain=DOMAIN...", "", "accept no more mail for a domain; its recipients go too", NULL},
+    {"set", "domain=DOMAIN...", "tenant mailbox-host tls recipients mx-host file",
+     "change an accepted domain", "kedge domain set acme.example --tls verify"},
+    {"remove", "domain=DOMAIN...", "file", "accept no more mail for a domain; its recipients go too", NULL},
+    {"dnssec enable", "domain=DOMAIN...", "zone file tenant all",
+     "give a domain an MX host in a signed MX zone",
+     "kedge domain dnssec enable acme.example\n  kedge domain dnssec enable --tenant acme"},
+    {"dnssec disable", "domain=DOMAIN...", "file tenant all",
+     "take the MX host out of the zone, two TTLs from now", NULL},
+    {"dane enable", "domain=DOMAIN...", "file tenant all", "publish TLSA records for a domain's MX host",
+     "kedge domain dane enable --file domains.txt"},
+    {"dane disable", "domain=DOMAIN...", "file tenant all", "publish none", NULL},
+};
+static const struct cli_verb edge_group[] = {
+    {"list", "", "", "all edge groups", NULL},
+    {"show", "edge_group=GROUP", "", "one edge group, its edges and the zones that use it", NULL},
+    {"add", "edge_group=GROUP", "address", "a new edge group",
+     "kedge edge-group add default --address 192.0.2.25 --address 2001:db8::25"},
+    {"set", "edge_group=GROUP", "address no-address", "change its addresses", NULL},
+    {"remove", "edge_group=GROUP", "", "forget a group that nothing uses", NULL},
+};
+static const struct cli_verb edge[] = {
+    {"list", "", "", "all edges, and when they last said what they serve", NULL},
+    {"show", "edge=EDGE", "", "what an edge serves, and what it saw when it dialled its own names", NULL},
+    {"set", "edge=EDGE", "edge-group", "put an edge into another group", NULL},
+    {"remove", "edge=EDGE", "", "no longer wait for an edge that is gone for good", NULL},
+};
+static const struct cli_verb zone[] = {
+    {"list", "", "", "all MX zones", NULL},
+    {"show", "zone=ZONE", "", "one MX zone", NULL},
+    {"add", "zone=ZONE", "primary tsig tsig-file edge-group capacity ttl address-ttl tlsa open",
+     "a new MX zone; it must be there on its primary, signed, and delegated with a DS record",
+     "kedge zone add k1.mx.provider.example --primary 192.0.2.53 --tsig-file /etc/kedge/k1.tsig"},
+    {"set", "zone=ZONE", "primary tsig tsig-file edge-group capacity ttl address-ttl tlsa open",
+     "change an MX zone", "kedge zone set k1.mx.provider.example --open no"},
+    {"remove", "zone=ZONE", "force", "forget an MX zone without MX hosts; its records stay", NULL},
 };
 static const struct cli_verb recipient[] = {
     {"list", "domain=DOMAIN", "", "the recipients of an accepted domain", NULL},
@@ -115,13 +170,18 @@ const struct cli_noun cli_nouns[] = {
     {"tenant", "who owns domains and relays", VERBS(tenant), "tenant domains relays sender_domains created",
      NULL, NULL},
     {"domain", "domains whose mail is accepted here", VERBS(domain),
-     "domain tenant mailbox_host tls recipients listed mx_host", NULL, NULL},
+     "domain tenant mailbox_host tls recipients listed mx_host dnssec dane", NULL, NULL},
     {"recipient", "addresses in accepted domains", VERBS(recipient), "recipient domain", NULL, NULL},
     {"relay", "who may send through this machine", VERBS(relay), "relay kind tenant subject", NULL, NULL},
     {"route", "next hops instead of MX records", VERBS(route), "domain tenant to", NULL, NULL},
     {"mode", "what is demanded of remote domains", VERBS(mode), "domain tenant mode owner expires reason",
      NULL, NULL},
     {"key", "certificates and keys that are served", VERBS(key), "key default names algorithm not_after",
+     NULL, NULL},
+    {"zone", "the signed MX zones", VERBS(zone),
+     "zone primary edge_group open capacity hosts leaving ttl tlsa", NULL, NULL},
+    {"edge-group", "addresses of edges", VERBS(edge_group), "edge_group addresses edges zones", NULL, NULL},
+    {"edge", "machines that receive mail", VERBS(edge), "edge edge_group key_epoch confirmed bad_probes",
      NULL, NULL},
     {"status", "what kedge-control knows", VERBS(status), "", NULL, NULL},
     {"check", "explain a domain's mail security, with evidence", NULL, 0, NULL, cmd_check, ""},
@@ -144,12 +204,30 @@ const struct cli_noun *cli_noun_find(struct str name)
     return NULL;
 }
 
-const struct cli_verb *cli_verb_find(const struct cli_noun *noun, struct str name)
+/* How many words of argv the verb's name is; 0 when it is another one. */
+static int verb_words(const struct cli_verb *verb, int argc, char *const *argv)
+{
+    struct str rest = str_of(verb->name), word;
+    int n = 0;
+    while ((word = str_word(&rest)).n) {
+        if (n == argc || !str_equal(word, str_of(argv[n])))
+            return 0;
+        n++;
+    }
+    return n;
+}
+
+const struct cli_verb *cli_verb_find(const struct cli_noun *noun, int argc, char *const *argv, int *words)
 {
     for (size_t i = 0; i < noun->verb_count; i++)
-        if (str_equal(name, str_of(noun->verbs[i].name)))
+        if ((*words = verb_words(&noun->verbs[i], argc, argv)))
             return &noun->verbs[i];
     return NULL;
+}
+
+const struct cli_verb *cli_verb_only(const struct cli_noun *noun)
+{
+    return noun->verb_count && !*noun->verbs[0].name ? &noun->verbs[0] : NULL;
 }
 
 const struct cli_option *cli_option_find(struct str name)

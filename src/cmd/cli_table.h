@@ -25,7 +25,7 @@ extern const size_t cli_option_count;
 
 /* A verb of a noun that kedge-control answers. */
 struct cli_verb {
-    const char *name;
+    const char *name;      /* one word or two: "add", "dane enable" */
     const char *arguments; /* words "json-name=METAVAR", the last may end in "..."; "" for none */
     const char *options;   /* names, blank-separated */
     const char *sentence;
@@ -45,7 +45,10 @@ extern const struct cli_noun cli_nouns[];
 extern const size_t cli_noun_count;
 
 const struct cli_noun *cli_noun_find(struct str name);
-const struct cli_verb *cli_verb_find(const struct cli_noun *noun, struct str name);
+/* The verb that argv begins with; *words: of how many it is. */
+const struct cli_verb *cli_verb_find(const struct cli_noun *noun, int argc, char *const *argv, int *words);
+/* The noun's verb without a name, which stands for the noun alone; NULL when it has verbs with names. */
+const struct cli_verb *cli_verb_only(const struct cli_noun *noun);
 const struct cli_option *cli_option_find(struct str name);
 /* Does the verb take it? */
 bool cli_verb_takes(const struct cli_verb *verb, const struct cli_option *option);

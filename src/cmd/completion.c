@@ -3,13 +3,34 @@
 
 static const char COMMON[] = "--json --config --help";
 
+static struct str first_word(const struct cli_verb *verb)
+{
+    struct str rest = str_of(verb->name);
+    return str_word(&rest);
+}
+
 static void verb_words(struct buf *out, const struct cli_noun *noun)
 {
-    for (size_t i = 0; i < noun->verb_count; i++)
-        if (*noun->verbs[i].name)
-            buf_printf(out, "%s%s", out->n ? " " : "", noun->verbs[i].name);
+    struct str before = STR_NONE; /* verbs of two words with the same first one are neighbours */
+    for (size_t i = 0; i < noun->verb_count; i++) {
+        struct str first = first_word(&noun->verbs[i]);
+        if (first.n && !str_equal(first, before))
+            buf_printf(out, "%s%.*s", out->n ? " " : "", STR_ARG(first));
+        before = first;
+    }
     if (noun->words)
         buf_printf(out, "%s", noun->words);
+}
+
+/* Of verbs with two words, each with a blank behind. */
+static void second_words(struct buf *out, const struct cli_noun *noun, struct str first)
+{
+    for (size_t i = 0; i < noun->verb_count; i++) {
+        struct str rest = str_of(noun->verbs[i].name);
+        struct str second = str_equal(str_word(&rest), first) ? str_word(&rest) : STR_NONE;
+        if (second.n)
+            buf_printf(out, "%.*s ", STR_ARG(second));
+    }
 }
 
 static void option_words(struct buf *out, const struct cli_verb *verb)
@@ -39,11 +60,13 @@ static void shell_cases(const char *reply_open, const char *reply_close)
     for (size_t i = 0; i < cli_noun_count; i++) {
         for (size_t v = 0; v < cli_nouns[i].verb_count; v++) {
             const struct cli_verb *verb = &cli_nouns[i].verbs[v];
-            if (!*verb->name)
+            struct str first = first_word(verb);
+            if (!first.n || (v > 0 && str_equal(first, first_word(verb - 1))))
                 continue;
             buf_clear(&words);
+            second_words(&words, &cli_nouns[i], first);
             option_words(&words, verb);
-            printf("    '%s %s') %s%s%s; return ;;\n", cli_nouns[i].name, verb->name, reply_open,
+            printf("    '%s %.*s') %s%s%s; return ;;\n", cli_nouns[i].name, STR_ARG(first), reply_open,
                    buf_cstr(&words), reply_close);
         }
     }
@@ -67,7 +90,8 @@ static void complete_bash(void)
            "    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} noun= verb=\n"
            "    [ \"$COMP_CWORD\" -gt 1 ] && noun=${COMP_WORDS[1]}\n"
            "    [ \"$COMP_CWORD\" -gt 2 ] && verb=${COMP_WORDS[2]}\n"
-           "    case $previous in --config|--cert|--key|--certificate|--chain) COMPREPLY=($(compgen -f -- "
+           "    case $previous in --config|--cert|--key|--certificate|--chain|--file|--tsig-file) "
+           "COMPREPLY=($(compgen -f -- "
            "\"$current\")); return ;; esac\n");
     shell_cases("COMPREPLY=($(compgen -W '", "' -- \"$current\"))");
     printf("}\ncomplete -F _kedge kedge\n");
@@ -80,7 +104,8 @@ static void complete_zsh(void)
            "    local previous=${words[CURRENT-1]} noun= verb=\n"
            "    (( CURRENT > 2 )) && noun=${words[2]}\n"
            "    (( CURRENT > 3 )) && verb=${words[3]}\n"
-           "    case $previous in --config|--cert|--key|--certificate|--chain) _files; return ;; esac\n");
+           "    case $previous in --config|--cert|--key|--certificate|--chain|--file|--tsig-file) _files; "
+           "return ;; esac\n");
     shell_cases("compadd -- ", "");
     printf("}\ncompdef _kedge kedge\n");
 }

@@ -60,22 +60,36 @@ static const char *verb_candidate(const void *ctx, size_t i)
     return i < noun->verb_count ? noun->verbs[i].name : NULL;
 }
 
+/* Is it the first of a verb's two words? */
+static bool is_half(const struct cli_noun *noun, const char *word)
+{
+    struct str first = str_of(word);
+    for (size_t i = 0; i < noun->verb_count; i++)
+        if (str_starts(str_of(noun->verbs[i].name), first) && noun->verbs[i].name[first.n] == ' ')
+            return true;
+    return false;
+}
+
 static int run_verb(const struct cli *cli, const struct cli_noun *noun, int argc, char **argv)
 {
-    const struct cli_verb *only = cli_verb_find(noun, STR(""));
+    const struct cli_verb *only = cli_verb_only(noun);
     if (only)
         return cli_call(cli, noun, only, argc - 1, argv + 1);
     if (argc < 2 || strcmp(argv[1], "--help") == 0) {
         cli_help_noun(noun);
         return argc < 2 ? EXIT_BAD_USAGE : EXIT_OK;
     }
-    const struct cli_verb *verb = cli_verb_find(noun, str_of(argv[1]));
+    int words;
+    const struct cli_verb *verb = cli_verb_find(noun, argc - 1, argv + 1, &words);
     if (verb)
-        return cli_call(cli, noun, verb, argc - 2, argv + 2);
-    struct buf what = {0};
+        return cli_call(cli, noun, verb, argc - 1 - words, argv + 1 + words);
+    struct buf what = {0}, typed = {0};
     buf_printf(&what, "verb of %s", noun->name);
-    cli_unknown(buf_cstr(&what), argv[1], verb_candidate, noun);
+    buf_printf(&typed, "%s%s%s", argv[1], is_half(noun, argv[1]) && argc > 2 ? " " : "",
+               is_half(noun, argv[1]) && argc > 2 ? argv[2] : "");
+    cli_unknown(buf_cstr(&what), buf_cstr(&typed), verb_candidate, noun);
     buf_release(&what);
+    buf_release(&typed);
     return EXIT_BAD_USAGE;
 }
 

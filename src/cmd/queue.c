@@ -251,7 +251,7 @@ static int run(struct job *j)
     if (j->content)
         e = print_content(j);
     else if (deliver_runs(socket))
-        e = ctl_call(socket, j->request, print_borrowed, j, deadline_in(ANSWER_MS), &result, &j->why);
+        e = ctl_call(socket, j->request, print_borrowed, j, ANSWER_MS, &result, &j->why);
     else
         e = run_locally(j, &result);
     int code = EXIT_OK;

@@ -14,11 +14,11 @@ static enum err conclude(json_t *line, json_t **result, struct buf *why)
 }
 
 static enum err read_answer(struct ctl_reader *in, void (*progress)(void *, json_t *), void *ctx,
-                            deadline until, json_t **result, struct buf *why)
+                            int64_t silence_ms, json_t **result, struct buf *why)
 {
     for (;;) {
         struct str text;
-        enum err e = ctl_read_line(in, until, &text, why);
+        enum err e = ctl_read_line(in, deadline_in(silence_ms), &text, why);
         if (e != OK)
             return e;
         json_t *line = json_loadb(text.p, text.n, 0, NULL);
@@ -39,15 +39,15 @@ static enum err read_answer(struct ctl_reader *in, void (*progress)(void *, json
 }
 
 enum err ctl_call(const char *path, json_t *request, void (*progress)(void *ctx, json_t *line), void *ctx,
-                  deadline until, json_t **result, struct buf *why)
+                  int64_t silence_ms, json_t **result, struct buf *why)
 {
     int fd = -1;
     enum err e = ctl_connect(path, &fd, why);
     struct ctl_reader in = {.fd = fd, .cancel = -1};
     if (e == OK)
-        e = ctl_send(fd, request, until, why);
+        e = ctl_send(fd, request, deadline_in(silence_ms), why);
     if (e == OK)
-        e = read_answer(&in, progress, ctx, until, result, why);
+        e = read_answer(&in, progress, ctx, silence_ms, result, why);
     ctl_reader_release(&in);
     file_close(&fd);
     return e;

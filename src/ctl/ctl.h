@@ -50,9 +50,10 @@ enum err ctl_server_start(const char *path, mode_t mode, const struct ctl_verb *
 void ctl_server_stop(struct ctl_server *s);
 
 /* One request over a connection of its own. request is borrowed. *result (new reference) is set on OK;
- * progress may be NULL. ERR_NOT_FOUND or ERR_CLOSED when no daemon listens; the daemon's own error otherwise.
+ * progress may be NULL; its lines are borrowed. silence_ms: how long the daemon may say nothing, then
+ * ERR_TIMEOUT. ERR_NOT_FOUND or ERR_CLOSED when no daemon listens; the daemon's own error otherwise.
  */
 enum err ctl_call(const char *path, json_t *request, void (*progress)(void *ctx, json_t *line), void *ctx,
-                  deadline until, json_t **result, struct buf *why) MUST_CHECK;
+                  int64_t silence_ms, json_t **result, struct buf *why) MUST_CHECK;
 
 #endif
