@@ -2,6 +2,7 @@
  * Unix socket. */
 #include "cmd/daemon.h"
 #include "ctl/ctl.h"
+#include "inspect/world.h"
 #include "keys/keys.h"
 
 static void control_progress(void *ctx, json_t *line)
@@ -57,8 +58,12 @@ int main(int argc, char **argv)
     struct ctl_server *server = NULL;
     daemon_start(&d, &role, argc, argv);
     daemon_enter(&d);
+    struct inspect_world world;
+    if (inspect_world_open(&world, d.conf, &why))
+        die(EXIT_CONFIG, "option resolver or ca_file: %s", buf_cstr(&why));
     struct board *board = board_of(d.conf);
-    const struct tenant_verb_table tables[] = {{keys_verbs, keys_verb_count, board}};
+    const struct tenant_verb_table tables[] = {{keys_verbs, keys_verb_count, board},
+                                               {inspect_verbs, inspect_verb_count, &world}};
     struct tenant_args opened = {.data_directory = d.conf->data_directory,
                                  .hostname = d.conf->hostname,
                                  .tables = tables,
@@ -78,6 +83,7 @@ int main(int argc, char **argv)
     free(verbs);
     tenant_close(tenants);
     board_free(board);
+    inspect_world_close(&world);
     arena_release(&a);
     buf_release(&why);
     return daemon_end(&d);
