@@ -2,32 +2,11 @@
 
 #include <inttypes.h>
 
-/* Length of the well-formed UTF-8 sequence at s, 0 when it is not one (RFC 3629). */
-static size_t utf8_length(struct str s)
-{
-    const unsigned char *p = (const unsigned char *)s.p;
-    unsigned char c = p[0];
-    size_t n = c < 0x80                ? 1
-               : c >= 0xc2 && c < 0xe0 ? 2
-               : c >= 0xe0 && c < 0xf0 ? 3
-               : c >= 0xf0 && c < 0xf5 ? 4
-                                       : 0;
-    if (n == 0 || n > s.n)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    if ((c == 0xe0 && p[1] < 0xa0) || (c == 0xed && p[1] > 0x9f) || (c == 0xf0 && p[1] < 0x90) ||
-        (c == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return n;
-}
-
 static void quote(struct buf *to, struct str s)
 {
     buf_add_char(to, '"');
     while (s.n) {
-        size_t n = utf8_length(s);
+        size_t n = str_utf8_length(s);
         unsigned char c = (unsigned char)s.p[0];
         if (n == 0) {
             buf_add(to, STR("\xef\xbf\xbd"));

@@ -69,6 +69,9 @@ struct str str_trim(struct str s);
 bool str_to_u64(struct str s, uint64_t *out);
 bool str_to_u32(struct str s, uint32_t *out);
 
+/* Octets of the well-formed UTF-8 character at the start (1 for ASCII), 0 when there is none (RFC 3629). */
+size_t str_utf8_length(struct str s);
+
 /* Malloc'd NUL-terminated copy; owned by the caller. */
 char *str_dup(struct str s);
 /* Copies into a fixed array, NUL-terminated. False (and an empty string) when it does not fit. */

@@ -13,23 +13,11 @@ static bool is_let_dig(unsigned char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
-/* Length of the UTF-8 sequence above ASCII at p (RFC 3629: no surrogates, no overlong forms), 0 when there is
- * none. */
+/* Octets of the UTF-8 character above ASCII at the start, 0 when there is none. */
 static size_t utf8_sequence(struct str s)
 {
-    const unsigned char *p = (const unsigned char *)s.p;
-    if (s.n < 2 || p[0] < 0xC2 || p[0] > 0xF4)
-        return 0;
-    size_t n = p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : 4;
-    if (s.n < n)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xC0) != 0x80)
-            return 0;
-    if ((p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xED && p[1] > 0x9F) || (p[0] == 0xF0 && p[1] < 0x90) ||
-        (p[0] == 0xF4 && p[1] > 0x8F))
-        return 0;
-    return n;
+    size_t n = str_utf8_length(s);
+    return n > 1 ? n : 0;
 }
 
 static bool has_8bit(struct str s)

@@ -89,6 +89,14 @@ static bool needs_utf8(const struct dsn *d)
     return d->envelope->smtputf8 && has_8bit(header_section(d->message));
 }
 
+/* A server may answer in UTF-8; only a notification for people who speak it may say so. */
+static void make_ascii(struct buf *text)
+{
+    for (size_t i = 0; i < text->n; i++)
+        if ((unsigned char)text->p[i] > 127)
+            text->p[i] = '?';
+}
+
 static const char *introduction(const struct dsn *d)
 {
     if (any(d, DSN_FAILED))
@@ -214,6 +222,10 @@ struct dsn_needs dsn_write(const struct dsn *d, struct buf *out)
     size_t start = out->n;
     write_human(d, &human);
     write_status(d, &status);
+    if (!utf8) {
+        make_ascii(&human);
+        make_ascii(&status);
+    }
     choose_boundary(d, buf_str(&human), returned, &boundary);
     write_header(d, buf_str(&boundary), out);
     buf_add(out, STR("\r\nThis is a delivery status notification in MIME format (RFC 3464).\r\n"));

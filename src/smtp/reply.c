@@ -21,12 +21,33 @@ static void parse_status(struct str text, unsigned code, uint16_t status[3])
         status[i] = (uint16_t)part[i];
 }
 
+/* Characters that no terminal and no reader of a log is fooled by: no C1 controls, no marks that are
+ * invisible or turn the direction of writing around. */
+static bool is_printable(struct str c)
+{
+    const unsigned char *p = (const unsigned char *)c.p;
+    if (c.n == 1)
+        return p[0] >= ' ' && p[0] < 127;
+    if (c.n == 2)
+        return p[0] != 0xc2 || p[1] >= 0xa0;
+    if (c.n == 3 && p[0] == 0xe2 && (p[1] == 0x80 || p[1] == 0x81))
+        return p[1] == 0x80 ? p[2] < 0x8b || (p[2] > 0x8f && p[2] < 0xa8) || p[2] > 0xae
+                            : p[2] < 0xa0 || p[2] > 0xaf; /* U+200B-200F, 2028-202E, 2060-206F */
+    return c.n != 3 || memcmp(p, "\xef\xbb\xbf", 3) != 0;
+}
+
 static void add_clean(struct buf *out, struct str text)
 {
     buf_reserve(out, text.n);
-    for (size_t i = 0; i < text.n; i++) {
-        char c = text.p[i];
-        buf_add_char(out, c == '\t' ? ' ' : c >= ' ' && c < 127 ? c : '?');
+    while (text.n) {
+        size_t n = str_utf8_length(text);
+        if (text.p[0] == '\t')
+            buf_add_char(out, ' ');
+        else if (n && is_printable(str_sub(text, 0, n)))
+            buf_append(out, text.p, n);
+        else
+            buf_add_char(out, '?');
+        text = str_from(text, n ? n : 1);
     }
 }
 
@@ -108,35 +129,4 @@ void smtp_reply_describe(const struct smtp_reply *r, struct buf *out)
     buf_printf(out, "%u ", r->code);
     for (size_t i = 0; i < r->text.n; i++)
         buf_add_char(out, r->text.p[i] == '\n' ? ' ' : r->text.p[i]);
-}
-
-/* How much of the text fits a line with `room` octets: up to a blank when there is one. */
-static size_t fold(struct str text, size_t room)
-{
-    if (text.n <= room)
-        return text.n;
-    size_t blank = str_rfind_char(str_sub(text, 0, room), ' ');
-    return blank == SIZE_MAX || blank == 0 ? room : blank;
-}
-
-void smtp_reply_format(struct buf *out, unsigned code, const char *status, struct str text)
-{
-    struct str lead = str_of(status);
-    size_t room = SMTP_REPLY_LINE_MAX - 2 - 4 - (lead.n ? lead.n + 1 : 0);
-    struct str rest = text;
-    do {
-        struct str line = str_cut(&rest, '\n');
-        do {
-            size_t n = fold(line, room);
-            bool more = n < line.n || rest.p;
-            buf_printf(out, "%03u%c", code, more ? '-' : ' ');
-            if (lead.n)
-                buf_printf(out, "%.*s ", STR_ARG(lead));
-            add_clean(out, str_sub(line, 0, n));
-            buf_append(out, "\r\n", 2);
-            line = str_from(line, n);
-            if (line.n && line.p[0] == ' ')
-                line = str_from(line, 1);
-        } while (line.n);
-    } while (rest.p);
 }

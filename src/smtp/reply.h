@@ -1,4 +1,4 @@
-/* Replies: reading the other side's with all caps, writing our own. */
+/* Replies of the other side, read with all caps. */
 #ifndef SMTP_REPLY_H
 #define SMTP_REPLY_H
 
@@ -9,8 +9,8 @@ enum { SMTP_REPLY_LINE_MAX = 512, SMTP_REPLY_MAX = 64 * 1024 };
 struct smtp_reply {
     unsigned code;      /* 200 to 599; 0: none */
     uint16_t status[3]; /* enhanced code, {5,1,1}; all 0 when absent or of another class than the code */
-    struct str text;    /* lines without the code, joined with \n; what is not printable ASCII became "?";
-                           the enhanced code is still in front */
+    struct str text;    /* lines without the code, joined with \n, the enhanced code still in front. What is
+                           neither printable ASCII nor printable UTF-8 (RFC 6531 3.7.4) became "?" */
 };
 
 static inline bool smtp_reply_is_good(const struct smtp_reply *r)
@@ -47,9 +47,5 @@ enum err smtp_reply_read(struct stream *s, deadline until, struct arena *a, stru
 
 /* "550 5.7.1 text" for logs and DSNs, newlines as blanks. */
 void smtp_reply_describe(const struct smtp_reply *r, struct buf *out);
-
-/* Our own: "code[-| ]status text\r\n" for every \n-separated line of the text; long lines are folded below
- * 512 octets; control characters become "?". status "" or NULL: none. */
-void smtp_reply_format(struct buf *out, unsigned code, const char *status, struct str text);
 
 #endif

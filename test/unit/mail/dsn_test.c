@@ -117,9 +117,15 @@ static void utf8_addresses_make_it_global(void **state)
     struct buf out = {0};
     struct envelope e = envelope();
     struct dsn_rcpt r = failed();
+    r.diagnostic = STR("550 kein Empf\xc3\xa4nger");
+    struct dsn_needs plain = write_one(&e, &r, 10000, &out); /* an answer alone does not */
+    assert_false(plain.smtputf8 || plain.body_8bit);
+    HAS("kein Empf??nger");
+    buf_clear(&out);
     r.address = STR("\xc3\xbc@b.example");
     struct dsn_needs needs = write_one(&e, &r, 10000, &out);
     assert_true(needs.smtputf8 && needs.body_8bit);
+    HAS("kein Empf\xc3\xa4nger");
     HAS("message/global-delivery-status");
     HAS("Final-Recipient: utf-8; \xc3\xbc@b.example\r\n");
     buf_release(&out);
