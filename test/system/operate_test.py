@@ -1,12 +1,14 @@
 """What an operator does: changes while it runs, the queue, restarts, crashes, diagnosis."""
 
+import contextlib
 import json
 import smtplib
+import socket
 import time
 
 import pytest
 
-from lab import process, world
+from lab import namespace, process, sink, world
 
 SENDER = "sender@ours.example"
 
@@ -139,6 +141,37 @@ def test_check_explains_a_domain(lab, edge, domain, status, words):
             assert word in done.stdout, done.stdout
         if options:
             json.loads(done.stdout)
+
+
+class HangsUp(sink.Sink):
+    """A server that is gone as soon as it has answered EHLO inside TLS."""
+
+    def _serve(self, connection, peer):
+        session = sink.Session(peer)
+        dialog = sink.Dialog(self, session, connection)
+        answer = dialog._ehlo
+
+        def hang_up(line):
+            if session.tls:  # the answer and the end in one packet
+                dialog.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+            answer(line)
+            if session.tls:
+                raise EOFError
+
+        dialog._ehlo = hang_up
+        with contextlib.suppress(EOFError):
+            dialog.run()
+
+
+def test_check_survives_a_server_that_hangs_up(lab, edge):
+    namespace.add_address("127.0.25.78")
+    lab.add_zone("hangs-up.example", "@ MX 10 mx\nmx A 127.0.25.78")
+    server = HangsUp("127.0.25.78", lab.smtp_port, "mx.hangs-up.example", lab.identities["somebody"])
+    try:
+        for _ in range(3):
+            assert edge.try_cli("check", "hangs-up.example").returncode == 0
+    finally:
+        server.close()
 
 
 @pytest.mark.parametrize("records, name, status", [
