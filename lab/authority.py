@@ -17,21 +17,24 @@ class Secondary(NameServer):
         super().__init__(name, folder, addresses[0], port)
         self.addresses = addresses
 
-    def follow(self, source: tuple[str, int], key: TsigKey, zones):
-        """What it is a secondary of; before start()."""
+    def follow(self, source: tuple[str, int], key: TsigKey | None, zones):
+        """What it is a secondary of; before start(). Without a key the primary knows it by its addresses."""
         (self.folder / "run").mkdir()
+        keys = [] if key is None else [f"key:\n  - id: {key.name}\n    algorithm: {key.algorithm}\n    secret: {key.secret}"]
+        signed = [] if key is None else [f"  - id: signed\n    key: {key.name}\n    action: notify"]  # as PowerDNS does it
         (self.folder / "conf").write_text("\n".join([
             "server:", f'  rundir: "{self.folder}/run"',
             f"  listen: [{', '.join(f'{address}@{self.port}' for address in self.addresses)}]",
             "  udp-workers: 1\n  tcp-workers: 1\n  background-workers: 1",
             "log:\n  - target: stderr\n    any: info",
             "database:", f'  storage: "{self.folder}/run"',
-            f"key:\n  - id: {key.name}\n    algorithm: {key.algorithm}\n    secret: {key.secret}",
-            f"remote:\n  - id: primary\n    address: {source[0]}@{source[1]}\n    key: {key.name}",
+            *keys,
+            f"remote:\n  - id: primary\n    address: {source[0]}@{source[1]}\n    via: {self.address}",
+            *([f"    key: {key.name}"] if key else []),
             "acl:\n  - id: notify\n    address: 127.0.0.0/8\n    action: notify",
-            f"  - id: signed\n    key: {key.name}\n    action: notify",  # PowerDNS signs its NOTIFY
+            *signed,
             "template:\n  - id: default", f'    storage: "{self.folder}/run"',
-            "    master: primary\n    acl: [notify, signed]\n    zonefile-sync: -1\n    zonefile-load: none",
+            f"    master: primary\n    acl: [notify{', signed' if key else ''}]\n    zonefile-sync: -1\n    zonefile-load: none",
             "    journal-content: all\n    semantic-checks: off\n    retry-max-interval: 1",
             "zone:",
             *(f'  - domain: "{zone}"' for zone in zones),

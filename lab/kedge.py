@@ -147,6 +147,11 @@ class Kedge:
             raise process.Failed(f"kedge {' '.join(map(str, words))}: status {done.returncode}\n{done.stderr}{done.stdout}")
         return done.stdout
 
+    def try_json(self, *words):
+        """The same, or None when it does not work."""
+        done = self.try_cli(*words, "--json")
+        return json.loads(done.stdout) if done.returncode == 0 else None
+
     def json(self, *words):
         """The command line with --json, parsed."""
         return json.loads(self.cli(*words, "--json"))

@@ -138,8 +138,7 @@ void daemon_start(struct daemon *d, const struct daemon_role *role, int argc, ch
         die(EXIT_OS, "cannot make an event descriptor: %s", strerror(errno));
 }
 
-/* A folder that `owner` (NULL: this user) can use. */
-static void make_folder(const char *option, const char *path, mode_t mode, const struct passwd *owner)
+void daemon_make_folder(const char *option, const char *path, mode_t mode, const struct passwd *owner)
 {
     struct buf why = {0};
     bool is_new = access(path, F_OK) != 0;
@@ -168,22 +167,27 @@ static void become(const struct passwd *user)
         die(EXIT_OS, "option user: became %s, but root's rights are still there", user->pw_name);
 }
 
+const struct passwd *daemon_user(const struct conf *conf, const char *config_path)
+{
+    if (geteuid() != 0)
+        return NULL;
+    if (!conf->user || !*conf->user)
+        die(EXIT_CONFIG, "%s: started as root, and the option user is empty; name the user to run as",
+            config_path);
+    const struct passwd *user = getpwnam(conf->user);
+    if (!user)
+        die(EXIT_CONFIG,
+            "%s: option user: there is no user '%s'; make it (adduser --system --group %s) or name "
+            "another",
+            config_path, conf->user, conf->user);
+    return user;
+}
+
 void daemon_enter(struct daemon *d)
 {
-    const struct passwd *user = NULL;
-    if (geteuid() == 0) {
-        if (!d->conf->user || !*d->conf->user)
-            die(EXIT_CONFIG, "%s: started as root, and the option user is empty; name the user to run as",
-                d->config_path);
-        user = getpwnam(d->conf->user);
-        if (!user)
-            die(EXIT_CONFIG,
-                "%s: option user: there is no user '%s'; make it (adduser --system --group %s) or name "
-                "another",
-                d->config_path, d->conf->user, d->conf->user);
-    }
-    make_folder("data_directory", d->conf->data_directory, 0700, user);
-    make_folder("run_directory", d->conf->run_directory, 0755, user);
+    const struct passwd *user = daemon_user(d->conf, d->config_path);
+    daemon_make_folder("data_directory", d->conf->data_directory, 0700, user);
+    daemon_make_folder("run_directory", d->conf->run_directory, 0755, user);
     if (user && user->pw_uid != 0)
         become(user);
     else if (user)

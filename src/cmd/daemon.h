@@ -17,6 +17,8 @@
 #ifndef CMD_DAEMON_H
 #define CMD_DAEMON_H
 
+#include <pwd.h>
+
 #include "base/base.h"
 #include "conf/conf.h"
 
@@ -41,6 +43,12 @@ void daemon_start(struct daemon *d, const struct daemon_role *role, int argc, ch
  * `user`. Folders below are made by their modules. Started as root with a user that does not exist it
  * refuses; user = root is allowed, and said in the log. */
 void daemon_enter(struct daemon *d);
+
+/* The option user as root means it; NULL when not root. Dies when there is no such user. Valid until the next
+ * call. */
+const struct passwd *daemon_user(const struct conf *conf, const char *config_path);
+/* A folder that `owner` (NULL: this user) can use; option names where it comes from. Dies when it cannot. */
+void daemon_make_folder(const char *option, const char *path, mode_t mode, const struct passwd *owner);
 
 /* Tells the service manager READY=1, then serves signals in the calling thread. SIGHUP: the file is read
  * again; when it is in order, d->conf changes and reload(ctx, d->conf) is called (reload may be NULL), else

@@ -1,5 +1,6 @@
 /* kedge-control: owns the database, writes the directory and the keystore, answers the command line over a
  * Unix socket. */
+#include "cmd/authority_rows.h"
 #include "cmd/daemon.h"
 #include "ctl/ctl.h"
 #include "inspect/world.h"
@@ -71,6 +72,8 @@ int main(int argc, char **argv)
     struct tenant_store *tenants = tenant_open(&opened, &why);
     if (!tenants)
         die(EXIT_OS, "%s (option data_directory = %s)", buf_cstr(&why), d.conf->data_directory);
+    if (authority_rows(d.conf, tenants, &why))
+        die(EXIT_CONFIG, "option authority_private: %s", buf_cstr(&why));
     size_t count;
     struct ctl_verb *verbs = control_verbs(tenants, &count);
     const char *socket = daemon_path(&a, d.conf->run_directory, "control.sock");

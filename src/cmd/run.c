@@ -1,6 +1,7 @@
 /* kedge run: all of one machine in the foreground: kedge-control, kedge-smtpd, kedge-deliver and, when asked
- * for, a private resolver. Each child has a process group of its own, so that a Ctrl-C reaches this process
- * alone, which then stops them in order. A child that ends is started again, later and later. */
+ * for, a private resolver and a private primary of the MX zones. Each child has a process group of its own,
+ * so that a Ctrl-C reaches this process alone, which then stops them in order. A child that ends is started
+ * again, later and later. */
 #include <errno.h>
 #include <libgen.h>
 #include <poll.h>
@@ -13,22 +14,26 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cmd/authority_conf.h"
+#include "cmd/authority_zone.h"
 #include "cmd/commands.h"
 #include "cmd/daemon.h"
 #include "cmd/resolver_conf.h"
 
-enum { CHILDREN_MAX = 4, WAIT_FIRST_MS = 1000, WAIT_MOST_MS = 60000, GOOD_RUN_MS = 60000, STOP_MS = 90000 };
+enum { CHILDREN_MAX = 6, WAIT_FIRST_MS = 1000, WAIT_MOST_MS = 60000, GOOD_RUN_MS = 60000, STOP_MS = 90000 };
 
 struct child {
     const char *name;
     char *argv[5];
-    pid_t pid; /* 0: not running */
+    int (*work)(const struct conf *conf); /* instead of argv: done in the child, once, until it succeeds */
+    pid_t pid;                            /* 0: not running */
     int64_t started, next_start, wait;
     bool is_ready;
     bool is_mute; /* tells no readiness */
 };
 
 struct run {
+    const struct conf *conf;
     struct child child[CHILDREN_MAX];
     size_t count;
     int signals, notify;
@@ -95,6 +100,19 @@ static void add_resolver(struct run *r, const struct conf *conf)
     c->argv[3] = resolver_conf_write(conf);
 }
 
+/* The primary, and a child that makes its zones as soon as it answers. */
+static void add_authority(struct run *r, const char *config_path)
+{
+    struct child *c = add_child(r, "authority");
+    c->is_mute = true;
+    c->argv[0] = str_dup(str_of(r->conf->authority_program));
+    c->argv[1] = str_dup(STR("-c"));
+    c->argv[2] = authority_conf_write(r->conf, daemon_user(r->conf, config_path));
+    c = add_child(r, "authority-zones");
+    c->is_mute = true;
+    c->work = authority_zones_make;
+}
+
 /* In the child: never returns. */
 static _Noreturn void become_child(const struct run *r, const struct child *c, pid_t parent)
 {
@@ -105,6 +123,8 @@ static _Noreturn void become_child(const struct run *r, const struct child *c, p
     if (getppid() != parent)
         _exit(EXIT_OS);
     pthread_sigmask(SIG_SETMASK, &none, NULL);
+    if (c->work)
+        _exit(c->work(r->conf));
     setenv("NOTIFY_SOCKET", r->notify_name, 1);
     execvp(c->argv[0], c->argv);
     fprintf(stderr, "kedge run: cannot start %s: %s\n", c->argv[0], strerror(errno));
@@ -153,6 +173,10 @@ static void ended(struct run *r, struct child *c, int status)
     c->pid = 0;
     if (r->stopping)
         return;
+    if (c->work && code == EXIT_OK) {
+        c->next_start = DEADLINE_NEVER;
+        return;
+    }
     log_event(LOG_ERROR, "ended", LOG_TEXT("child", c->name), LOG_NUM("code", code),
               LOG_NUM("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0));
     if (code == EXIT_CONFIG || code == EXIT_BAD_USAGE) {
@@ -270,8 +294,9 @@ int cmd_run(const struct cli *cli, int argc, char **argv)
         bool asked = strcmp(argv[1], "--help") == 0;
         fputs("Usage: kedge run [--config FILE]\n\nStarts kedge-control, kedge-smtpd, kedge-deliver and, "
               "with resolver_private = yes, a\n"
-              "validating resolver, in the foreground. Ctrl-C or SIGTERM: finish and end. SIGHUP: read the "
-              "configuration again.\n",
+              "validating resolver and, with authority_private = yes, the primary of the MX zones, in the "
+              "foreground.\n"
+              "Ctrl-C or SIGTERM: finish and end. SIGHUP: read the configuration again.\n",
               asked ? stdout : stderr);
         return asked ? EXIT_OK : EXIT_BAD_USAGE;
     }
@@ -279,8 +304,11 @@ int cmd_run(const struct cli *cli, int argc, char **argv)
     struct conf conf;
     struct buf why = {0};
     cli_conf(cli, &conf);
+    r.conf = &conf;
     log_init("kedge-run", LOG_INFO);
     run_open(&r);
+    if (conf.authority_private)
+        add_authority(&r, cli->config_path);
     add_daemon(&r, "kedge-control", cli->config_path);
     if (conf.resolver_private) {
         if (file_make_dirs(conf.run_directory, 0755, &why))

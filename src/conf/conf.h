@@ -42,6 +42,7 @@ enum conf_tls_version { CONF_TLS_1_0, CONF_TLS_1_1, CONF_TLS_1_2 };
 #define CONF_C_ADDRESS_LIST struct conf_list
 #define CONF_C_NETWORK_LIST struct conf_list
 #define CONF_C_IP_LIST struct conf_list
+#define CONF_C_NAME_LIST struct conf_list
 #define CONF_C_DURATION_LIST struct conf_durations
 
 struct conf {

@@ -16,6 +16,7 @@
 #define ROW_ADDRESS_LIST .kind = KIND_ADDRESS_LIST
 #define ROW_NETWORK_LIST .kind = KIND_NETWORK_LIST
 #define ROW_IP_LIST .kind = KIND_IP_LIST
+#define ROW_NAME_LIST .kind = KIND_NAME_LIST
 #define ROW_DURATION_LIST .kind = KIND_DURATION_LIST
 
 const struct conf_option conf_options[] = {

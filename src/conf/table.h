@@ -19,6 +19,7 @@
     X(ADDRESS_LIST, "address:port ...")                                                                      \
     X(NETWORK_LIST, "address/bits ...")                                                                      \
     X(IP_LIST, "address ...")                                                                                \
+    X(NAME_LIST, "domain name ...")                                                                          \
     X(DURATION_LIST, "duration ...")
 
 enum conf_kind {

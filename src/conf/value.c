@@ -221,11 +221,13 @@ static bool add_word(struct conf *c, const struct conf_option *o, struct str w, 
     int bits;
     bool fine = o->kind == KIND_ADDRESS_LIST   ? is_address(w)
                 : o->kind == KIND_NETWORK_LIST ? is_network(w)
+                : o->kind == KIND_NAME_LIST    ? is_name(w)
                                                : is_ip(w, &bits);
     if (!fine) {
         buf_set(why, "\"%.*s\" is not %s", STR_ARG(w),
                 o->kind == KIND_ADDRESS_LIST   ? "an address with a port, as 192.0.2.1:25 or [::]:25"
                 : o->kind == KIND_NETWORK_LIST ? "a network, as 192.0.2.0/24 or 2001:db8::/32"
+                : o->kind == KIND_NAME_LIST    ? "a domain name"
                                                : "an IP address");
         return false;
     }
@@ -279,6 +281,7 @@ bool conf_value_set(struct conf *c, const struct conf_option *o, struct str text
     case KIND_ADDRESS_LIST:
     case KIND_NETWORK_LIST:
     case KIND_IP_LIST:
+    case KIND_NAME_LIST:
     case KIND_DURATION_LIST:
         return set_list(c, o, text, more, why);
     }
@@ -326,7 +329,8 @@ void conf_value_show(const struct conf *c, const struct conf_option *o, struct b
     }
     case KIND_ADDRESS_LIST:
     case KIND_NETWORK_LIST:
-    case KIND_IP_LIST: {
+    case KIND_IP_LIST:
+    case KIND_NAME_LIST: {
         const struct conf_list *l = (const struct conf_list *)at;
         for (size_t i = 0; i < l->n; i++)
             buf_printf(out, "%s%s", i ? " " : "", l->v[i]);
@@ -347,7 +351,8 @@ void conf_value_release(struct conf *c, const struct conf_option *o)
         break;
     case KIND_ADDRESS_LIST:
     case KIND_NETWORK_LIST:
-    case KIND_IP_LIST: {
+    case KIND_IP_LIST:
+    case KIND_NAME_LIST: {
         struct conf_list *l = list_of(c, o);
         for (size_t i = 0; i < l->n; i++)
             free(l->v[i]);

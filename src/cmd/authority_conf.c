@@ -1,0 +1,174 @@
+#include "cmd/authority_conf.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/base.h"
+#include "cmd/daemon.h"
+#include "net/addr.h"
+
+enum { SECRET_OCTETS = 32, KEY_FILE_MAX = 4096 };
+
+static void file_name(const struct conf *conf, const char *name, struct buf *out)
+{
+    buf_set(out, "%s/authority/%s", conf->data_directory, name);
+}
+
+enum err authority_secret(const struct conf *conf, struct buf *out, struct buf *why)
+{
+    struct buf path = {0}, text = {0}, octets = {0};
+    file_name(conf, "key", &path);
+    enum err e = file_read(buf_cstr(&path), KEY_FILE_MAX, &text, why);
+    struct str secret = str_trim(buf_str(&text));
+    (void)str_cut(&secret, ':'); /* algorithm:name:secret, as kdig -y and knsupdate -y take it */
+    (void)str_cut(&secret, ':');
+    if (!e && (!base64_decode(&octets, secret) || octets.n == 0)) {
+        buf_set(why, "%s is not algorithm:name:secret with the secret in base64", buf_cstr(&path));
+        e = ERR_MALFORMED;
+    }
+    if (!e)
+        buf_add(out, secret);
+    buf_release(&path);
+    buf_release(&text);
+    buf_release(&octets);
+    return e;
+}
+
+static void write_file(const struct conf *conf, const char *name, struct str content,
+                       const struct passwd *owner)
+{
+    struct buf path = {0}, why = {0};
+    file_name(conf, name, &path);
+    if (file_replace(buf_cstr(&path), content, 0600, &why))
+        die(EXIT_OS, "option data_directory: %s", buf_cstr(&why));
+    if (owner && chown(buf_cstr(&path), owner->pw_uid, owner->pw_gid))
+        die(EXIT_OS, "option data_directory: cannot give %s to user %s: %s", buf_cstr(&path), owner->pw_name,
+            strerror(errno));
+    buf_release(&path);
+    buf_release(&why);
+}
+
+static void make_key(const struct conf *conf, const struct passwd *owner)
+{
+    struct buf path = {0}, line = {0};
+    uint8_t secret[SECRET_OCTETS];
+    file_name(conf, "key", &path);
+    if (access(buf_cstr(&path), F_OK)) {
+        rand_bytes(secret, sizeof secret);
+        buf_set(&line, AUTHORITY_KEY_ALGORITHM ":" AUTHORITY_KEY_NAME ":");
+        base64_append(&line, secret, sizeof secret);
+        buf_add(&line, STR("\n"));
+        write_file(conf, "key", buf_str(&line), owner);
+    }
+    buf_release(&path);
+    buf_release(&line);
+}
+
+static void add_secondaries(const struct conf_list *list, struct buf *out)
+{
+    struct addr at;
+    char ip[ADDR_TEXT];
+    struct buf ids = {0}, ips = {0};
+    if (list->n)
+        buf_add(out, STR("remote:\n"));
+    for (size_t i = 0; i < list->n; i++) {
+        ENSURE(addr_parse(str_of(list->v[i]), 53, &at));
+        addr_ip_format(&at, ip);
+        buf_printf(out, "  - id: secondary%zu\n    address: %s@%u\n", i, ip, addr_port(&at));
+        buf_printf(&ids, "%ssecondary%zu", i ? ", " : "", i);
+        buf_printf(&ips, "%s%s", i ? ", " : "", ip);
+    }
+    buf_add(out, STR("acl:\n"
+                     "  - id: kedge\n    key: " AUTHORITY_KEY_NAME "\n    action: [update, transfer]\n"));
+    if (list->n)
+        buf_printf(out, "  - id: secondaries\n    address: [%s]\n    action: transfer\n", buf_cstr(&ips));
+    buf_add(out, STR("template:\n  - id: default\n    acl: [kedge"));
+    if (list->n)
+        buf_printf(out, ", secondaries]\n    notify: [%s]\n", buf_cstr(&ids));
+    else
+        buf_add(out, STR("]\n"));
+    buf_release(&ids);
+    buf_release(&ips);
+}
+
+/* Zones fed by updates: the journal holds everything, there is no zone file to contradict it. */
+static const char ZONES[] = "    dnssec-signing: on\n"
+                            "    dnssec-policy: kedge\n"
+                            "    journal-content: all\n"
+                            "    journal-max-usage: 1G\n"
+                            "    zonefile-load: none\n"
+                            "    zonefile-sync: -1\n";
+
+static void authority_text(const struct conf *conf, struct str secret, const struct passwd *owner,
+                           struct buf *out)
+{
+    struct addr at;
+    char ip[ADDR_TEXT];
+    ENSURE(addr_parse(str_of(conf->authority_address), 53, &at));
+    addr_ip_format(&at, ip);
+    buf_printf(out,
+               "# Written by \"kedge run\" at each start; changes here are lost.\n"
+               "server:\n    rundir: \"%s/authority\"\n    listen: %s@%u\n",
+               conf->data_directory, ip, addr_port(&at));
+    if (owner)
+        buf_printf(out, "    user: %s\n", owner->pw_name);
+    buf_printf(out,
+               "log:\n  - target: stderr\n    any: notice\n"
+               "database:\n    storage: \"%s/authority\"\n"
+               "key:\n  - id: " AUTHORITY_KEY_NAME "\n    algorithm: " AUTHORITY_KEY_ALGORITHM
+               "\n    secret: %.*s\n"
+               "policy:\n  - id: kedge\n    algorithm: ecdsap256sha256\n    cds-cdnskey-publish: always\n",
+               conf->data_directory, STR_ARG(secret));
+    add_secondaries(&conf->authority_secondary, out);
+    buf_printf(out, "    storage: \"%s/authority\"\n%s", conf->data_directory, ZONES);
+    buf_add(out, STR("zone:\n"));
+    for (size_t i = 0; i < conf->authority_zone.n; i++)
+        buf_printf(out, "  - domain: \"%s\"\n", conf->authority_zone.v[i]);
+    if (*conf->authority_include)
+        buf_printf(out, "include: \"%s\"\n", conf->authority_include);
+}
+
+/* A server's name inside of its own zone would need an address there, which nobody publishes. */
+static void check_servers(const struct conf *conf)
+{
+    for (size_t z = 0; z < conf->authority_zone.n; z++) {
+        struct str zone = str_of(conf->authority_zone.v[z]);
+        for (size_t i = 0; i < conf->authority_server.n; i++) {
+            struct str name = str_of(conf->authority_server.v[i]);
+            if (str_equal_nocase(name, zone) || (name.n > zone.n && name.p[name.n - zone.n - 1] == '.' &&
+                                                 str_equal_nocase(str_from(name, name.n - zone.n), zone)))
+                die(EXIT_CONFIG, "option authority_server: %s is in the zone %s; name a server outside of it",
+                    conf->authority_server.v[i], conf->authority_zone.v[z]);
+        }
+    }
+}
+
+char *authority_conf_write(const struct conf *conf, const struct passwd *owner)
+{
+    struct buf path = {0}, text = {0}, secret = {0}, why = {0};
+    if (!conf->authority_zone.n || !conf->authority_server.n || !conf->authority_edge_address.n)
+        die(EXIT_CONFIG,
+            "option authority_private: needs at least one authority_zone, one authority_server and one "
+            "authority_edge_address");
+    check_servers(conf);
+    if (access(conf->authority_program, X_OK))
+        die(EXIT_CONFIG,
+            "option authority_program: %s cannot be run; install Knot DNS, or set authority_private = no",
+            conf->authority_program);
+    if (*conf->authority_include && access(conf->authority_include, R_OK))
+        die(EXIT_CONFIG, "option authority_include: %s cannot be read", conf->authority_include);
+    daemon_make_folder("data_directory", conf->data_directory, 0700, owner);
+    buf_set(&path, "%s/authority", conf->data_directory);
+    daemon_make_folder("data_directory", buf_cstr(&path), 0700, owner);
+    make_key(conf, owner);
+    if (authority_secret(conf, &secret, &why))
+        die(EXIT_CONFIG, "option authority_private: %s", buf_cstr(&why));
+    authority_text(conf, buf_str(&secret), owner, &text);
+    write_file(conf, "knot.conf", buf_str(&text), owner);
+    file_name(conf, "knot.conf", &path);
+    buf_release(&text);
+    buf_release(&secret);
+    buf_release(&why);
+    return path.p;
+}
