@@ -346,12 +346,25 @@ static void conclude(const struct gate_set *set, const struct gate_evidence *e, 
     say_what_is_awaited(set, e, out);
 }
 
+/* Proof that grew may be lost in a crash, proof that was lost must not come back. */
+static bool must_save(const struct gate_set *before, const struct gate_set *set, const struct gate_out *out)
+{
+    if (out->nevent || before->largest_ttl_ms != set->largest_ttl_ms ||
+        before->lower_ttl_ms != set->lower_ttl_ms)
+        return true;
+    for (size_t i = 0; i < set->nkey; i++) /* no events: the same keys */
+        if (before->key[i].proven_ms >= 0 && set->key[i].proven_ms < before->key[i].proven_ms)
+            return true;
+    return false;
+}
+
 static void remember(struct gate_set *set, const struct gate_reading *r)
 {
     struct gate_moment now = {r->e->boot, r->e->wall_ms, r->e->mono_ms};
     set->step = now;
     if (r->whole) {
         set->servers = now;
+        set->names = r->names;
         set->serials = r->serials;
     }
     if (r->confirmed)
@@ -360,6 +373,7 @@ static void remember(struct gate_set *set, const struct gate_reading *r)
 
 void gate_step(struct gate_set *set, const struct gate_evidence *e, struct gate_out *out)
 {
+    const struct gate_set before = *set;
     struct gate_reading r;
     ENSURE(e->boot);
     *out = (struct gate_out){0};
@@ -377,5 +391,6 @@ void gate_step(struct gate_set *set, const struct gate_evidence *e, struct gate_
     }
     forget(set, out, e->wall_ms);
     remember(set, &r);
+    out->must_save = must_save(&before, set, out);
     conclude(set, e, out);
 }

@@ -98,9 +98,10 @@ struct gate_set {
     struct gate_key key[GATE_KEYS_MAX];
     size_t nkey;
 
-    /* Memory between steps; kept in the database, written at least each gap_ms / 2 and with every event. */
+    /* Memory between steps; kept in the database, written with every
+     * out->must_save, else now and then (each gap_ms / 2). */
     struct gate_moment step, servers, edges; /* last step; all servers answered; all edges confirmed */
-    uint64_t serials;                        /* of all servers at `servers` */
+    uint64_t names, serials;                 /* of all servers at `servers`, hashed */
     int64_t largest_ttl_ms;                  /* in force in the last two of itself */
     int64_t lower_ttl_ms, lower_for_ms; /* largest seen since it was seen last, and the proven time since */
 };
@@ -113,7 +114,8 @@ enum gate_answer {
 };
 
 struct gate_server {
-    struct str name; /* "192.0.2.53 for k7.mx.example": unique in the evidence, the same in every step */
+    struct str name; /* "192.0.2.53 for k7.mx.example": unique in the evidence, the same in every step:
+                        a new name is a server that was never seen, and all sightings start anew */
     enum gate_answer answer;
     uint32_t serial;
     int64_t ttl_ms,
@@ -248,7 +250,8 @@ struct gate_out {
     } serve[GATE_ALGORITHMS];
     bool generate[GATE_ALGORITHMS]; /* make a key pair and gate_stage it (GATE_ROLL_NO) */
     struct gate_event event[GATE_EVENTS_MAX];
-    size_t nevent;               /* not 0: save the set now */
+    size_t nevent;
+    bool must_save; /* something moved or started anew: save the set now, or a restart forgets it */
     struct gate_waiting waiting; /* the first thing awaited: a doubt, or the next step of the roll */
     struct gate_waiting alarm[GATE_ALARMS_MAX];
     size_t nalarm;

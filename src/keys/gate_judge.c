@@ -49,7 +49,7 @@ static bool clock_jumped(const struct gate_set *set, const struct gate_evidence 
     return mono < 0 || apart > option(set->jump_ms, DEFAULT_JUMP_MS);
 }
 
-/* FNV-1a: equal for equal servers with equal serials in equal order. */
+/* FNV-1a */
 static uint64_t hash(uint64_t h, const void *p, size_t n)
 {
     const uint8_t *octet = p;
@@ -58,15 +58,14 @@ static uint64_t hash(uint64_t h, const void *p, size_t n)
     return h;
 }
 
-static uint64_t serials_of(const struct gate_evidence *e)
+/* Sums, so that the order of servers does not matter. */
+static void hash_servers(const struct gate_evidence *e, struct gate_reading *out)
 {
-    uint64_t h = 0xcbf29ce484222325;
     for (size_t i = 0; i < e->nserver; i++) {
-        h = hash(h, &e->server[i].name.n, sizeof e->server[i].name.n);
-        h = hash(h, e->server[i].name.p, e->server[i].name.n);
-        h = hash(h, &e->server[i].serial, sizeof e->server[i].serial);
+        uint64_t name = hash(0xcbf29ce484222325, e->server[i].name.p, e->server[i].name.n);
+        out->names += name;
+        out->serials += hash(name, &e->server[i].serial, sizeof e->server[i].serial);
     }
-    return h;
 }
 
 void gate_read(const struct gate_set *set, const struct gate_evidence *e, struct gate_reading *out)
@@ -83,13 +82,15 @@ void gate_read(const struct gate_set *set, const struct gate_evidence *e, struct
         if (age > out->oldest_confirmation_ms)
             out->oldest_confirmation_ms = age;
     }
-    out->serials = serials_of(e);
+    hash_servers(e, out);
     out->step = span_since(&set->step, e, gap);
     out->edges = span_since(&set->edges, e, gap);
     out->servers = span_since(&set->servers, e, gap);
     /* A version never changes: the same serials before and after a pause are the same records in between. */
     out->servers.joined |= set->servers.boot && out->whole && set->serials == out->serials;
-    out->servers.joined &= !out->jumped; /* signatures were judged by a clock that was wrong */
+    /* Not when signatures were judged by a clock that was wrong, or when there are servers never seen before.
+     */
+    out->servers.joined &= !out->jumped && set->names == out->names;
 }
 
 static void add_alarm(struct gate_out *out, struct gate_waiting alarm)

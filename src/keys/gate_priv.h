@@ -19,7 +19,7 @@ struct gate_reading {
     bool confirmed; /* every edge spoke lately */
     bool jumped;    /* wall and monotonic clock disagree */
     int64_t oldest_confirmation_ms;
-    uint64_t serials;
+    uint64_t names, serials;
     struct gate_span step, servers, edges;
 };
 

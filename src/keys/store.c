@@ -66,6 +66,7 @@ static void pack_memory(struct buf *b, const struct gate_set *s)
     pack_moment(b, &s->step);
     pack_moment(b, &s->servers);
     pack_moment(b, &s->edges);
+    buf_add_u64(b, s->names);
     buf_add_u64(b, s->serials);
     buf_add_u64(b, (uint64_t)s->largest_ttl_ms);
     buf_add_u64(b, (uint64_t)s->lower_ttl_ms);
@@ -81,6 +82,7 @@ static bool unpack_memory(struct str bytes, struct gate_set *s)
     s->step = unpack_moment(&u);
     s->servers = unpack_moment(&u);
     s->edges = unpack_moment(&u);
+    s->names = unpack_u64(&u);
     s->serials = unpack_u64(&u);
     s->largest_ttl_ms = (int64_t)unpack_u64(&u);
     s->lower_ttl_ms = (int64_t)unpack_u64(&u);
