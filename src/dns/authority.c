@@ -130,11 +130,21 @@ enum err authority_ask(const struct authority *s, struct arena *a, const struct 
     return e;
 }
 
-static void refuse(const struct authority *s, const char *what, struct str zone, const char *reason,
-                   struct buf *why)
+/* A server that accepts our signature signs its refusals, too. */
+static enum err refuse(const struct authority *s, const char *what, struct str zone, enum dns_rcode rcode,
+                       enum tsig_error tsig, struct buf *why)
 {
     char text[ADDR_TEXT];
-    buf_set(why, "%s refuses the %s of %.*s: %s", addr_format(&s->addr, text), what, STR_ARG(zone), reason);
+    struct buf doubt = {0};
+    if (s->key && tsig == TSIG_ERROR_UNSIGNED)
+        buf_set(&doubt,
+                "; it did not sign this, so it may not accept the TSIG key %.*s: not known there, another "
+                "secret, another algorithm than %s, or its clock is wrong",
+                STR_ARG(s->key->name), tsig_algorithm_name(s->key->algorithm));
+    buf_set(why, "%s refuses the %s of %.*s: %s (%s)%s", addr_format(&s->addr, text), what, STR_ARG(zone),
+            dns_rcode_sentence(rcode), dns_rcode_name(rcode), buf_cstr(&doubt));
+    buf_release(&doubt);
+    return ERR_REFUSED;
 }
 
 static enum err explain_tsig(const struct authority *s, const struct tsig *t, enum tsig_error error,
@@ -163,11 +173,7 @@ static enum err judge_update(const struct authority *s, struct str zone, struct 
         return explain_tsig(s, t, out->tsig, why);
     if (out->rcode == DNS_RCODE_NOERROR)
         return OK;
-    struct buf reason = {0};
-    buf_set(&reason, "%s (%s)", dns_rcode_sentence(out->rcode), dns_rcode_name(out->rcode));
-    refuse(s, "update", zone, buf_cstr(&reason), why);
-    buf_release(&reason);
-    return ERR_REFUSED;
+    return refuse(s, "update", zone, out->rcode, out->tsig, why);
 }
 
 enum err authority_update(const struct authority *s, struct str zone, const struct dns_change *changes,
@@ -207,10 +213,8 @@ static enum err take_message(const struct authority *s, struct dns_transfer *tra
     enum dns_transfer_step step = dns_transfer_feed(transfer, plain);
     if (step == DNS_TRANSFER_BROKEN)
         return malformed(s, "the zone transfer is malformed", why);
-    if (step == DNS_TRANSFER_REFUSED) {
-        refuse(s, "transfer", transfer->zone, dns_rcode_sentence(transfer->rcode), why);
-        return ERR_REFUSED;
-    }
+    if (step == DNS_TRANSFER_REFUSED)
+        return refuse(s, "transfer", transfer->zone, transfer->rcode, bad, why);
     if (bad == TSIG_ERROR_NONE && step == DNS_TRANSFER_OVER && s->key)
         bad = tsig_end(t);
     if (bad != TSIG_ERROR_NONE)

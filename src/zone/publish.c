@@ -211,14 +211,18 @@ static bool is_about_records(const struct sending *s, const struct authority_upd
     if (said->tsig != TSIG_ERROR_NONE && said->tsig != TSIG_ERROR_UNSIGNED)
         return false;
     switch (said->rcode) {
+    case DNS_RCODE_REFUSED: /* a policy may allow other names or types; unsigned it is about us */
+        if (said->tsig == TSIG_ERROR_UNSIGNED)
+            return false;
+        break;
     case DNS_RCODE_FORMERR:
     case DNS_RCODE_SERVFAIL:
-    case DNS_RCODE_REFUSED: /* a policy may allow other names or types */
     case DNS_RCODE_NOTZONE:
-        return s->out->sent > 0 || s->alone < HOPELESS;
+        break;
     default:
         return false;
     }
+    return s->out->sent > 0 || s->alone < HOPELESS;
 }
 
 /* The middle between names, or between the records of the only name. */
