@@ -47,11 +47,14 @@ static bool reply(struct server *s, struct str question, bool over_tcp, struct b
         return false;
     if (orders(&name, "insecure") || (orders(&name, "permissive")))
         flags = QR;
+    bool fits = over_tcp || !orders(&name, "long");
     if (orders(&name, "servfail") || (orders(&name, "bogus") && !unchecked))
+        flags = QR | SERVFAIL;
+    if (fits && (orders(&name, "long-servfail") || (orders(&name, "long-bogus") && !unchecked)))
         flags = QR | SERVFAIL;
     if (orders(&name, "refused"))
         flags = QR | REFUSED;
-    if (orders(&name, "long") && !over_tcp)
+    if (!fits)
         flags |= TC;
     buf_add(out, str_sub(question, 0, 2));
     buf_add_u16(out, (uint16_t)flags);
@@ -241,6 +244,16 @@ static void truncation(void **state)
     assert_int_equal(out.status, DNS_DATA);
     assert_int_equal(out.security, DNS_SECURE);
     assert_int_equal(server.questions, 2);
+}
+
+/* The second question after a SERVFAIL is asked over TCP, too. */
+static void truncation_then_servfail(void **state)
+{
+    (void)state;
+    assert_int_equal(ask("long-servfail.example", DNS_A).error, DNS_ERROR_SERVFAIL);
+    assert_int_equal(server.questions, 3);
+    assert_int_equal(server.checking_disabled, 1);
+    assert_int_equal(ask("long-bogus.example", DNS_A).error, DNS_ERROR_BOGUS);
 }
 
 static void forgeries(void **state)
