@@ -175,14 +175,14 @@ static void end_progress(const struct shown *s)
         fputc('\n', stderr);
 }
 
-static int send_request(const struct cli *cli, const struct cli_noun *noun, const struct cli_verb *verb,
-                        json_t *request)
+int cli_send(const struct cli *cli, const struct cli_noun *noun, const struct cli_verb *verb, json_t *request,
+             json_t **rows, json_t **result)
 {
     struct conf conf;
     struct buf socket = {0}, why = {0};
     struct shown shown = {.live = !cli->json && isatty(STDERR_FILENO)};
-    json_t *result = NULL;
     int fd = -1, code = EXIT_OK;
+    *result = NULL;
     cli_conf(cli, &conf);
     buf_printf(&socket, "%s/control.sock", conf.run_directory);
     conf_release(&conf);
@@ -191,7 +191,7 @@ static int send_request(const struct cli *cli, const struct cli_noun *noun, cons
     file_close(&fd);
     if (e) {
         code = not_running(buf_cstr(&socket), buf_cstr(&why), cli);
-    } else if ((e = ctl_call(buf_cstr(&socket), request, show_progress, &shown, ANSWER_MS, &result, &why))) {
+    } else if ((e = ctl_call(buf_cstr(&socket), request, show_progress, &shown, ANSWER_MS, result, &why))) {
         end_progress(&shown);
         fprintf(stderr, "kedge %s%s%s: %s\n", noun->name, *verb->name ? " " : "", verb->name, buf_cstr(&why));
         code = e == ERR_USAGE                        ? EXIT_BAD_USAGE
@@ -199,18 +199,27 @@ static int send_request(const struct cli *cli, const struct cli_noun *noun, cons
                                                      : EXIT_FAILED;
     } else {
         end_progress(&shown);
-        if (shown.rows && json_is_array(result)) {
-            json_array_extend(shown.rows, result);
-            cli_print(cli, noun, verb, shown.rows);
-        } else {
-            cli_print(cli, noun, verb, result);
-        }
-        code = json_integer_value(json_object_get(result, "failed")) > 0 ? EXIT_FAILED : EXIT_OK;
+        code = json_integer_value(json_object_get(*result, "failed")) > 0 ? EXIT_FAILED : EXIT_OK;
     }
-    json_decref(shown.rows);
-    json_decref(result);
+    *rows = shown.rows;
     buf_release(&socket);
     buf_release(&why);
+    return code;
+}
+
+static int send_and_print(const struct cli *cli, const struct cli_noun *noun, const struct cli_verb *verb,
+                          json_t *request)
+{
+    json_t *rows, *result;
+    int code = cli_send(cli, noun, verb, request, &rows, &result);
+    if (rows && json_is_array(result)) {
+        json_array_extend(rows, result);
+        cli_print(cli, noun, verb, rows);
+    } else if (result) {
+        cli_print(cli, noun, verb, result);
+    }
+    json_decref(rows);
+    json_decref(result);
     return code;
 }
 
@@ -229,7 +238,7 @@ int cli_call(const struct cli *cli, const struct cli_noun *noun, const struct cl
     buf_release(&name);
     int code = read_arguments(request, noun, verb, argc, argv);
     if (!code)
-        code = send_request(cli, noun, verb, request);
+        code = (verb->run ? verb->run : send_and_print)(cli, noun, verb, request);
     json_decref(request);
     return code;
 }

@@ -23,7 +23,7 @@ int cli_help_noun(const struct cli_noun *noun)
         width = (int)strlen(noun->verbs[i].name) > width ? (int)strlen(noun->verbs[i].name) : width;
     printf("kedge %s - %s\n\n", noun->name, noun->sentence);
     for (size_t i = 0; i < noun->verb_count; i++)
-        printf("  %-*s %s\n", width, noun->verbs[i].name, noun->verbs[i].sentence);
+        printf("  %-*s  %s\n", width, noun->verbs[i].name, noun->verbs[i].sentence);
     printf("\nMore: kedge %s VERB --help\n", noun->name);
     return EXIT_OK;
 }

@@ -1,5 +1,7 @@
 #include "cmd/cli_table.h"
 
+#include "cmd/cli_domain.h"
+
 const struct cli_option cli_options[] = {
     {"tenant", "NAME", CLI_TEXT, "tenant", NULL,
      "the tenant; for modes and routes '*' is every tenant, and the default"},
@@ -19,6 +21,13 @@ const struct cli_option cli_options[] = {
     {"dane", NULL, CLI_FLAG, "dane", NULL, "publish TLSA records for it at once, too"},
     {"file", "FILE", CLI_FILE, "file", NULL, "the domains are the lines of this file; '#' begins a comment"},
     {"all", NULL, CLI_FLAG, "all", NULL, "all accepted domains"},
+    {"no-connect", NULL, CLI_FLAG, "no_connect", NULL, "only ask DNS, and the web server of MTA-STS"},
+    {"connect", NULL, CLI_FLAG, "connect", NULL,
+     "connect to the MX host of each domain, too; the default for domains that are named"},
+    {"wait", NULL, CLI_FLAG, "wait", NULL, "stay until all is done, and say each step as it comes"},
+    {"undo", NULL, CLI_FLAG, "undo", NULL, "go back, the last step first"},
+    {"low-ttl", "SECONDS", CLI_TEXT, "low_ttl", NULL,
+     "how low the TTL of the MX records shall be while they change; default: 300"},
     {"edge-group", "GROUP", CLI_TEXT, "edge_group", NULL,
      "the edge group whose addresses the MX hosts get; default: the only one there is"},
     {"address", "IP", CLI_MANY, "address", NULL, "an address of the group's edges, as senders see it"},
@@ -88,6 +97,13 @@ static const struct cli_verb domain[] = {
     {"dane enable", "domain=DOMAIN...", "file tenant all", "publish TLSA records for a domain's MX host",
      "kedge domain dane enable --file domains.txt"},
     {"dane disable", "domain=DOMAIN...", "file tenant all", "publish none", NULL},
+    {"status", "domain=DOMAIN...", "file tenant all no-connect connect",
+     "what is true about domains, seen from outside, with findings, evidence and fixes",
+     "kedge domain status acme.example\n  kedge domain status --all --json", cli_domain_status},
+    {"codes", "", "", "what the codes of findings mean", NULL, cli_domain_codes},
+    {"switch", "domain=DOMAIN", "wait undo low-ttl",
+     "move a domain to its MX host in the signed zone, step by step; says what to enter at the DNS provider",
+     "kedge domain switch acme.example --wait", cli_domain_switch},
 };
 static const struct cli_verb edge_group[] = {
     {"list", "", "", "all edge groups", NULL},

@@ -3,6 +3,8 @@
 #ifndef CMD_CLI_TABLE_H
 #define CMD_CLI_TABLE_H
 
+#include <jansson.h>
+
 #include "cmd/commands.h"
 
 enum cli_kind {
@@ -23,6 +25,7 @@ struct cli_option {
 extern const struct cli_option cli_options[];
 extern const size_t cli_option_count;
 
+struct cli_noun;
 /* A verb of a noun that kedge-control answers. */
 struct cli_verb {
     const char *name;      /* one word or two: "add", "dane enable" */
@@ -30,6 +33,9 @@ struct cli_verb {
     const char *options;   /* names, blank-separated */
     const char *sentence;
     const char *example; /* NULL */
+    /* Sends the request and shows what comes, in place of cli_send and cli_print. request is borrowed. */
+    int (*run)(const struct cli *cli, const struct cli_noun *noun, const struct cli_verb *verb,
+               json_t *request);
 };
 
 struct cli_noun {
@@ -63,6 +69,11 @@ int cli_help(void);
 int cli_help_noun(const struct cli_noun *noun);
 int cli_help_verb(const struct cli_noun *noun, const struct cli_verb *verb);
 
+/* Sends a request, shows progress, says what went wrong. *result and *rows (of progress lines, NULL without
+ * any) are new references. Returns an exit code; a result that tells of failures is EXIT_FAILED with a
+ * result. */
+int cli_send(const struct cli *cli, const struct cli_noun *noun, const struct cli_verb *verb, json_t *request,
+             json_t **rows, json_t **result);
 /* One call to kedge-control: argv holds what follows the verb. */
 int cli_call(const struct cli *cli, const struct cli_noun *noun, const struct cli_verb *verb, int argc,
              char **argv);

@@ -141,12 +141,14 @@ static json_t *line_of(struct status *s, const struct item *i)
 static enum err flush(struct status *s)
 {
     enum err e = run_page(s);
-    for (size_t i = 0; !e && i < s->n; i++) {
-        json_t *line = json_object();
-        json_object_set_new(line, "row", line_of(s, &s->item[i]));
-        json_object_set_new(line, "done", json_integer(s->checked));
-        call_progress(s->c, line);
-    }
+    json_t *rows = json_array();
+    for (size_t i = 0; !e && i < s->n; i++)
+        json_array_append_new(rows, line_of(s, &s->item[i]));
+    json_t *line = json_object();
+    json_object_set_new(line, "rows", rows);
+    json_object_set_new(line, "done", json_integer(s->checked));
+    json_object_set_new(line, "failed", json_integer(s->failed));
+    call_progress(s->c, line);
     clear_page(s);
     return e;
 }
