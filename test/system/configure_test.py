@@ -1,6 +1,8 @@
 """Edges with a configuration of their own: what options, signals and mistakes do."""
 
 import contextlib
+import pwd
+import shutil
 import signal
 import smtplib
 import socket
@@ -8,10 +10,11 @@ import ssl
 import struct
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
-from lab import process, world
+from lab import namespace, process, world
 from lab.kedge import Kedge, find
 from lab.world import Zone
 
@@ -208,3 +211,48 @@ def test_a_port_that_is_taken_is_named(lab, build):
     program = find(build, "kedge-smtpd")
     done = subprocess.run([program, "--config", edge.configuration], capture_output=True, text=True, timeout=10)
     assert done.returncode != 0 and "127.0.25.12:25" in done.stderr and "in use" in done.stderr, done.stderr
+
+
+def ids(pid) -> dict[str, str]:
+    """What the kernel says of a process's rights."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {line.split(":")[0]: line.split()[1] for line in lines if line.startswith(("Uid", "Gid", "CapEff", "NoNewPrivs"))}
+
+
+def test_no_daemon_stays_root(lab, edge):
+    owner = pwd.getpwnam(edge.options["user"])
+    for name, server in edge.servers.items():
+        seen = ids(server.child.pid)
+        assert (seen["Uid"], seen["Gid"]) == (str(owner.pw_uid), str(owner.pw_gid)), name
+        assert seen["NoNewPrivs"] == "1", name
+        assert owner.pw_uid == 0 or int(seen["CapEff"], 16) == 0, name
+    for folder in ("data", "data/keys", "data/queue"):
+        status = (edge.folder / folder).stat()
+        assert status.st_uid == owner.pw_uid and status.st_mode & 0o077 == 0, folder
+
+
+def test_everything_starts_without_root(lab, build, tmp_path):
+    """High ports, a folder of its own, and the option user of no interest."""
+    if namespace.one_user():
+        become, tmp = [], tmp_path
+    else:
+        become = ["setpriv", "--reuid", "kedge", "--regid", "kedge", "--clear-groups", "--no-new-privs"]
+        tmp = lab.folder / "unprivileged"
+        tmp.mkdir()
+        shutil.chown(tmp, "kedge", "kedge")
+    file = tmp / "kedge.conf"
+    user = "nobody-of-that-name" if become else "root"
+    file.write_text(f"hostname = edge.example\ndata_directory = {tmp}/data\nlisten = 127.0.25.79:2525\nuser = {user}\n"
+                    f"resolver = {world.RESOLVER}:{lab.dns_port}\ndisk_reserve = 1MiB\nsegment_size = 1MiB\n"
+                    f"resolver_proof_secure = {world.PROOF_SECURE}\nresolver_proof_bogus = {world.PROOF_BOGUS}\n")
+    servers = []
+    for name in ("kedge-control", "kedge-smtpd", "kedge-deliver"):
+        servers.append(process.Server(name, [*become, find(build, name), "--config", file], tmp / f"{name}.log"))
+        servers[-1].wait_ready(lambda: "event=ready" in servers[-1].text())
+    with socket.create_connection(("127.0.25.79", 2525), 10) as client:
+        assert client.recv(100).startswith(b"220 edge.example")
+    assert [server.stop() for server in servers[::-1]] == [0, 0, 0]
+    if become:  # a folder that belongs to somebody else is named with its option
+        shutil.chown(tmp / "data", "root", "root")
+        done = subprocess.run([*become, find(build, "kedge-smtpd"), "--config", file], capture_output=True, text=True, timeout=10)
+        assert done.returncode == 71 and "data_directory" in done.stderr and "start as root" in done.stderr, done.stderr
