@@ -22,7 +22,7 @@ IN = dns.rdataclass.IN
 class Spoil:
     """What to do wrong with the signature of one RRset, or of all with that type when name is "*".
 
-    how: forged (the bits are wrong), expired, early (not yet valid), missing, foreign (by a key not in the zone).
+    how: forged (the bits are wrong), expired, ending (in two days), early (not yet valid), missing, foreign (by a key not in the zone).
     """
 
     name: str
@@ -71,7 +71,7 @@ def _sign_one(node, name, rdataset, origin, key, defect):
     if defect == "missing":
         return
     now = int(time.time())
-    begin, end = {"expired": (-30, -2), "early": (2, 30)}.get(defect, (-1, 14))
+    begin, end = {"expired": (-30, -2), "early": (2, 30), "ending": (-12, 2)}.get(defect, (-1, 14))
     private, dnskey = (key.private, key.dnskey) if defect != "foreign" else (Key().private, key.dnskey)
     signature = dns.dnssec.sign(
         (name, rdataset), private, origin, dnskey, inception=now + begin * DAY, expiration=now + end * DAY
