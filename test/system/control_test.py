@@ -100,14 +100,15 @@ def test_wrong_usage_is_2(control, words, says):
 
 
 def test_every_verb_has_help(stopped):
-    nouns = re.findall(r"^  ([a-z]+) ", stopped.run("--help").stdout, re.M)
-    assert {"tenant", "domain", "recipient", "relay", "route", "mode", "key", "run"} <= set(nouns)
-    for noun in ("tenant", "domain", "recipient", "relay", "route", "mode", "key"):
+    nouns = re.findall(r"^  ([a-z-]+) ", stopped.run("--help").stdout, re.M)
+    assert {"tenant", "domain", "recipient", "relay", "route", "mode", "key", "zone", "edge-group", "edge", "run"} <= set(nouns)
+    for noun in ("tenant", "domain", "recipient", "relay", "route", "mode", "key", "zone", "edge-group", "edge"):
         text = stopped.run(noun, "--help").stdout
-        verbs = re.findall(r"^  ([a-z]+) ", text, re.M)
-        assert {"list", "show", "add", "set", "remove"} == set(verbs)
+        verbs = re.findall(r"^  ([a-z]+(?: [a-z]+)?)  ", text, re.M)
+        assert {"list", "show", "set", "remove"} <= set(verbs)
+        assert noun != "domain" or {"dnssec enable", "dnssec disable", "dane enable", "dane disable"} <= set(verbs)
         for verb in verbs:
-            done = stopped.run(noun, verb, "--help")
+            done = stopped.run(noun, *verb.split(), "--help")
             assert done.returncode == 0 and f"Usage: kedge {noun} {verb}" in done.stdout
 
 
@@ -117,6 +118,39 @@ def test_options_before_or_after_the_noun(control):
                   ["--config", control.configuration, "tenant", "list", "--json"],
                   ["tenant", "list", f"--config={control.configuration}", "--json"]):
         assert [t["tenant"] for t in json.loads(control.run(*words).stdout)] == ["acme"]
+
+
+def test_hosting(control, tmp_path):
+    key = tmp_path / "k1.tsig"
+    key.write_text("k1:hmac-sha256:c2VjcmV0IHNlY3JldCBzZWNyZXQ=\n", encoding="utf-8")
+    control.run("tenant", "add", "acme")
+    control.run("edge-group", "add", "default", "--address", "192.0.2.25", "--address", "2001:db8::25")
+    done = control.run("zone", "add", "k1.mx.example", "--primary", "192.0.2.53", "--tsig-file", key)
+    assert done.returncode == 0 and done.stdout == "zone k1.mx.example added\n", done.stderr
+    everything = control.run("zone", "list", "--json").stdout + control.run("zone", "show", "k1.mx.example").stdout
+    assert "hmac-sha256" in everything and "c2VjcmV0" not in everything
+    hosted = ["--tenant", "acme", "--mailbox-host", "smtp:127.0.0.1"]
+    assert control.json("domain", "add", "a.example", *hosted)[0]["mx_host"] == "a-example.k1.mx.example"
+    names = tmp_path / "names"
+    names.write_text("".join(f"d{i}.example\n" for i in range(1500)) + "not a name\n", encoding="utf-8")
+    done = control.run("domain", "add", "--file", names, *hosted)
+    assert done.returncode == 1 and done.stdout == "1500 changed, 0 unchanged, 1 failed\n"
+    assert "'not a name' is not a domain name" in done.stderr
+    rows = control.json("domain", "list")
+    assert len(rows) == 1501 and all(r["dnssec"] for r in rows)
+    assert rows == sorted(rows, key=lambda r: r["domain"])
+    done = control.run("domain", "dane", "enable", "a.example")
+    assert done.returncode == 1 and "kedge key add --group" in done.stderr
+    done = control.run("domain", "dnssec", "disable", "a.example")
+    assert done.returncode == 0 and "Its MX host" in done.stdout
+    done = control.run("domain", "dnssec", "enable", "a.example")
+    assert done.returncode == 0 and "add: a.example. MX 20 a-example.k1.mx.example." in done.stdout
+    assert control.run("domain", "dnssec", "disable", "--tenant", "acme").stdout == "1501 changed, 0 unchanged, 0 failed\n"
+    assert control.json("zone", "show", "k1.mx.example")["leaving"] == 1501
+    for words, says in ((["domain", "dnssec"], "unknown verb of domain"), (["domain", "dane", "enabel", "a.example"], "did you mean 'dane enable'"),
+                        (["domain", "dane", "enable"], "is missing"), (["edge", "show", "e.example"], "edge list")):
+        done = control.run(*words)
+        assert done.returncode and says in done.stderr, (words, done.stderr)
 
 
 def test_tables_are_aligned(control):
@@ -141,12 +175,13 @@ def test_what_was_said_survives_a_crash(control):
 def test_a_newer_database_is_refused(control):
     control.stop()
     with sqlite3.connect(control.folder / "data" / "kedge.db") as db:
+        (version,) = db.execute("SELECT version FROM schema_version").fetchone()
         db.execute("UPDATE schema_version SET version = 999")
     done = subprocess.run([kedge.find(control.build, "kedge-control"), "--config", control.configuration], text=True,
                           capture_output=True, timeout=20, check=False)
     assert done.returncode == 71 and "newer" in done.stderr
     with sqlite3.connect(control.folder / "data" / "kedge.db") as db:
-        db.execute("UPDATE schema_version SET version = 1")
+        db.execute("UPDATE schema_version SET version = ?", (version,))
     control.start()
 
 
