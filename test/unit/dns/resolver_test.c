@@ -368,6 +368,7 @@ int main(void)
         T(silence_ends),
         T(servfail_and_bogus),
         T(truncation),
+        T(truncation_then_servfail),
         T(forgeries),
         T(many_threads),
         T(names_that_are_none),
