@@ -22,10 +22,12 @@ GROUPS = [
     ["unbound"],
     ["bind9"],
     ["pdns-server", "pdns-backend-sqlite3", "pdns-backend-lmdb"],
+    ["pebble"],
+    ["lego"],
 ]
 
 # Programs that must be there once the tree is complete, or the machine has them installed itself.
-PROGRAMS = ["postfix", "postconf", "exim4", "knotd", "knotc", "unbound", "unbound-control", "named", "pdns_server"]
+PROGRAMS = ["postfix", "postconf", "exim4", "knotd", "knotc", "unbound", "unbound-control", "named", "pdns_server", "pebble", "lego"]
 
 ADVICE = """the lab needs the package lists of apt, and they are missing or out of date. Run as root:
   apt-get update"""
