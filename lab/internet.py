@@ -153,6 +153,7 @@ class Forger:
             return None
         if action in dns.rcode.Rcode.__members__:
             reply = dns.message.make_response(query)
+            reply.flags |= dns.flags.AA
             reply.set_rcode(dns.rcode.Rcode[action])
             return reply.to_wire()
         reply = ask(query, world.ZONE_SERVER, port=self.port, timeout=3)

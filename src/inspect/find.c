@@ -31,6 +31,24 @@ const struct inspect_finding *domain_finding_kinds(size_t *count)
     return KINDS;
 }
 
+/* Fixes name the domain and its MX host where the table says DOMAIN and HOST. */
+static const char *fix_for(struct finder *x, const char *fix)
+{
+    struct str rest = str_of(fix);
+    struct buf b = {0};
+    while (rest.n) {
+        bool domain = str_starts(rest, STR("DOMAIN")), host = str_starts(rest, STR("HOST"));
+        if (domain || host)
+            buf_add(&b, domain ? x->f->domain : x->f->expected);
+        else
+            buf_add_char(&b, rest.p[0]);
+        rest = str_from(rest, domain ? 6 : host ? 4 : 1);
+    }
+    struct str made = arena_str(x->a, buf_str(&b));
+    buf_release(&b);
+    return made.p;
+}
+
 void find_add(struct finder *x, enum domain_kind kind, struct str subject, struct str detail)
 {
     if (x->n == x->size) {
@@ -41,6 +59,7 @@ void find_add(struct finder *x, enum domain_kind kind, struct str subject, struc
         x->v = more;
     }
     x->v[x->n] = KINDS[kind];
+    x->v[x->n].fix = fix_for(x, KINDS[kind].fix);
     x->v[x->n].subject = subject;
     x->v[x->n++].detail = detail;
 }

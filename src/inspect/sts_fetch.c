@@ -99,7 +99,8 @@ static void fetch(struct arena *a, struct str domain, const struct sts_fetch_con
     curl = must_alloc(curl_easy_init());
     list = must_alloc(curl_slist_append(NULL, buf_cstr(&addresses)));
     struct str url = arena_printf(a, "https://%.*s/.well-known/mta-sts.txt", STR_ARG(host));
-    judge(a, curl, get(curl, url.p, list, conf, error, &body), error, buf_str(&body), out);
+    CURLcode code = get(curl, url.p, list, conf, error, &body);
+    judge(a, curl, code, error, buf_str(&body), out);
 out:
     curl_slist_free_all(list);
     curl_easy_cleanup(curl);

@@ -111,16 +111,16 @@ enum err wanted_remember(struct call *c, const struct facts *f)
     struct db_query *q;
     if (whole) {
         q = db_query(
-            c->db, "INSERT INTO protection (domain, protected_ms, lost_ms) SELECT name, $2, 0 FROM domain"
-                   " WHERE name = $1 ON CONFLICT (domain) DO UPDATE SET protected_ms = excluded.protected_ms,"
+            c->db, "INSERT INTO protection (protected_ms, lost_ms, domain) SELECT $1, 0, name FROM domain"
+                   " WHERE name = $2 ON CONFLICT (domain) DO UPDATE SET protected_ms = excluded.protected_ms,"
                    " lost_ms = 0");
     } else if (!f->dane && f->is_allocated) { /* given up, not lost */
-        q = db_query(c->db, "DELETE FROM protection WHERE domain = $1 AND $2 > 0");
+        q = db_query(c->db, "DELETE FROM protection WHERE $1 > 0 AND domain = $2");
     } else {
-        q = db_query(c->db, "UPDATE protection SET lost_ms = $2 WHERE domain = $1 AND lost_ms = 0");
+        q = db_query(c->db, "UPDATE protection SET lost_ms = $1 WHERE domain = $2 AND lost_ms = 0");
     }
-    db_bind_text(q, f->domain);
     db_bind_int(q, f->now_ms);
+    db_bind_text(q, f->domain);
     return db_run(q, NULL, c->why);
 }
 
@@ -189,10 +189,10 @@ enum err wanted_switch_save(struct call *c, struct str domain, const struct swit
     json_t *j = memory_json(m);
     char *text = must_alloc(json_dumps(j, JSON_COMPACT));
     struct db_query *q =
-        db_query(c->db, "INSERT INTO switch_memory (domain, memory) SELECT name, $2 FROM domain"
-                        " WHERE name = $1 ON CONFLICT (domain) DO UPDATE SET memory = excluded.memory");
-    db_bind_text(q, domain);
+        db_query(c->db, "INSERT INTO switch_memory (memory, domain) SELECT $1, name FROM domain"
+                        " WHERE name = $2 ON CONFLICT (domain) DO UPDATE SET memory = excluded.memory");
     db_bind_text(q, str_of(text));
+    db_bind_text(q, domain);
     free(text);
     json_decref(j);
     return db_run(q, NULL, c->why);
