@@ -79,6 +79,12 @@ static int read_option(json_t *request, const struct cli_noun *noun, const struc
     return give_option(request, o, text);
 }
 
+/* "[name=METAVAR...]" may be left out. */
+static bool is_optional(struct str word)
+{
+    return str_starts(word, STR("["));
+}
+
 /* The next positional argument by the verb's row; *rest is what of the row is left. */
 static bool give_argument(json_t *request, struct str *rest, const char *text)
 {
@@ -87,8 +93,9 @@ static bool give_argument(json_t *request, struct str *rest, const char *text)
     if (!metavar.n)
         return false;
     char name[32];
-    ENSURE(str_copy(str_cut(&metavar, '='), name, sizeof name));
-    bool many = str_ends(metavar, STR("..."));
+    struct str word = str_cut(&metavar, '=');
+    ENSURE(str_copy(str_from(word, is_optional(word)), name, sizeof name));
+    bool many = str_ends(metavar, STR("...")) || str_ends(metavar, STR("...]"));
     if (many)
         *rest = before; /* takes all that follow */
     give(request, name, many, json_string(text));
@@ -123,7 +130,7 @@ static int read_arguments(json_t *request, const struct cli_noun *noun, const st
     }
     struct str missing = str_word(&rest);
     bool may_miss = str_ends(missing, STR("...")) && (arguments || has_selection(request));
-    if (!missing.n || may_miss)
+    if (!missing.n || may_miss || is_optional(missing))
         return EXIT_OK;
     str_cut(&missing, '=');
     fprintf(stderr, "kedge %s %s: %.*s is missing; try: kedge %s %s --help\n", noun->name, verb->name,

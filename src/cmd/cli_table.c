@@ -1,6 +1,7 @@
 #include "cmd/cli_table.h"
 
 #include "cmd/cli_domain.h"
+#include "cmd/cli_told.h"
 
 const struct cli_option cli_options[] = {
     {"tenant", "NAME", CLI_TEXT, "tenant", NULL,
@@ -66,6 +67,17 @@ const struct cli_option cli_options[] = {
      "certificate"},
     {"cert", "FILE", CLI_FILE, "certificate_pem", NULL, "certificate chain (PEM), the server's own first"},
     {"key", "FILE", CLI_FILE, "key_pem", NULL, "its private key (PEM, not encrypted)"},
+    {"group", "GROUP", CLI_TEXT, "group", NULL,
+     "a key group: keys for the MX hosts of the zones, which roll through the gate; a letter, then letters and digits"},
+    {"rsa", NULL, CLI_FLAG, "rsa", NULL, "serve an RSA-3072 key beside the ECDSA one"},
+    {"no-rsa", NULL, CLI_FLAG, "no_rsa", NULL, "ECDSA alone"},
+    {"ta", NULL, CLI_FLAG, "ta", NULL, "publish the issuing CA (2 1 1), too"},
+    {"no-ta", NULL, CLI_FLAG, "no_ta", NULL, "publish no CA"},
+    {"next", "KIND", CLI_TEXT, "next", "self-signed imported",
+     "where next keys come from: self-signed (made here as needed) or imported (each by \"kedge key stage\")"},
+    {"algorithm", "NAME", CLI_TEXT, "algorithm", "ecdsa rsa", "which of the keys; default: ecdsa"},
+    {"id", "KEY", CLI_TEXT, "id", NULL, "the number of one key of the group, as \"kedge key show\" gives it"},
+    {"yes", NULL, CLI_FLAG, "yes", NULL, "do it without asking"},
     {"default", NULL, CLI_FLAG, "default", NULL,
      "serve it to clients that ask for no name or an unknown one"},
 };
@@ -128,6 +140,11 @@ static const struct cli_verb zone[] = {
     {"set", "zone=ZONE", "primary tsig tsig-file edge-group capacity ttl address-ttl tlsa open",
      "change an MX zone", "kedge zone set k1.mx.provider.example --open no"},
     {"remove", "zone=ZONE", "force", "forget an MX zone without MX hosts; its records stay", NULL},
+    {"status", "[zone=ZONE...]", "", "how publishing stands: servers, serials, backlog, signatures, foreign records",
+     "kedge zone status", cli_told},
+    {"diff", "[zone=ZONE...]", "", "what differs on the primary from what is wanted, without sending it", NULL, cli_told},
+    {"publish", "[zone=ZONE...]", "", "compare with the primary and send what differs, now", NULL, cli_told},
+    {"verify", "[zone=ZONE...]", "", "ask every authoritative server at every address, now", NULL, cli_told},
 };
 static const struct cli_verb recipient[] = {
     {"list", "domain=DOMAIN", "", "the recipients of an accepted domain", NULL},
@@ -170,12 +187,26 @@ static const struct cli_verb mode[] = {
 };
 static const struct cli_verb key[] = {
     {"list", "", "", "all keys", NULL},
-    {"show", "key=KEY", "", "one key, by its number or a name that it serves", NULL},
-    {"add", "", "self-sign cert key name default", "import a certificate and key, or make them",
-     "kedge key add --self-sign mx1.acme.example\n"
+    {"show", "key=KEY", "", "one key group with its keys and what the gate awaits; or one key by number or name",
+     "kedge key show g1", cli_told},
+    {"add", "", "self-sign cert key name default group rsa ta", "import a certificate and key, or make them",
+     "kedge key add --group g1\n"
+     "  kedge key add --self-sign mx1.acme.example\n"
      "  kedge key add --cert fullchain.pem --key privkey.pem --name '*.mx.acme.example'"},
-    {"set", "key=KEY", "name default", "serve more names with a key, or make it the default", NULL},
+    {"set", "key=KEY", "name default rsa no-rsa ta no-ta next", "serve more names with a key, or change a key group",
+     NULL},
     {"remove", "key=KEY", "force", "forget a key", NULL},
+    {"timeline", "key=KEY", "", "what happened to the keys of a group, and when", NULL, cli_told},
+    {"roll", "key=KEY", "algorithm wait", "serve the next key of a group as soon as the gate allows",
+     "kedge key roll g1 --wait", cli_told},
+    {"stage", "key=KEY", "cert key wait",
+     "hand in a renewed certificate: the same key is served at once, a new key waits at the gate (for deploy hooks)",
+     "kedge key stage g1 --cert fullchain.pem --key privkey.pem", cli_told},
+    {"emergency", "key=KEY", "id yes wait",
+     "a key is compromised: shows the fastest safe way out and what it costs, then goes it",
+     "kedge key emergency g1", cli_confirmed},
+    {"accept", "key=KEY", "yes",
+     "the database is older than the world: take what is published and served as the truth", NULL, cli_confirmed},
 };
 static const struct cli_verb status[] = {
     {"", "", "", "what kedge-control knows", NULL},
@@ -192,7 +223,7 @@ const struct cli_noun cli_nouns[] = {
     {"route", "next hops instead of MX records", VERBS(route), "domain tenant to", NULL, NULL},
     {"mode", "what is demanded of remote domains", VERBS(mode), "domain tenant mode owner expires reason",
      NULL, NULL},
-    {"key", "certificates and keys that are served", VERBS(key), "key default names algorithm not_after",
+    {"key", "certificates and keys that are served", VERBS(key), "key group default names algorithm state not_after awaits",
      NULL, NULL},
     {"zone", "the signed MX zones", VERBS(zone),
      "zone primary edge_group open capacity hosts leaving ttl tlsa", NULL, NULL},

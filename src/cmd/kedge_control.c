@@ -5,6 +5,7 @@
 #include "ctl/ctl.h"
 #include "inspect/world.h"
 #include "keys/keys.h"
+#include "zone/keeper.h"
 
 static void control_progress(void *ctx, json_t *line)
 {
@@ -48,6 +49,14 @@ static struct board *board_of(const struct conf *conf)
         &(struct gate_set){.edge_silent_ms = conf->edge_silence, .signature_ms = conf->signature_reserve});
 }
 
+static struct keeper *keeper_of(const struct conf *conf, struct board *board, const struct dns_source *resolver)
+{
+    return keeper_new(&(struct keeper_conf){.resolver = resolver,
+                                            .board = board,
+                                            .interval_ms = conf->zone_interval,
+                                            .timeout_ms = conf->zone_timeout});
+}
+
 int main(int argc, char **argv)
 {
     static const struct daemon_role role = {
@@ -63,17 +72,23 @@ int main(int argc, char **argv)
     if (inspect_world_open(&world, d.conf, &why))
         die(EXIT_CONFIG, "option resolver or ca_file: %s", buf_cstr(&why));
     struct board *board = board_of(d.conf);
+    struct keeper *keeper = keeper_of(d.conf, board, &world.sources[0]);
     const struct tenant_verb_table tables[] = {{keys_verbs, keys_verb_count, board},
+                                               {zone_verbs, zone_verb_count, keeper},
                                                {inspect_verbs, inspect_verb_count, &world}};
     struct tenant_args opened = {.data_directory = d.conf->data_directory,
                                  .hostname = d.conf->hostname,
                                  .tables = tables,
-                                 .table_count = sizeof tables / sizeof *tables};
+                                 .table_count = sizeof tables / sizeof *tables,
+                                 .changed = keeper_wake,
+                                 .changed_ctx = keeper};
     struct tenant_store *tenants = tenant_open(&opened, &why);
     if (!tenants)
         die(EXIT_OS, "%s (option data_directory = %s)", buf_cstr(&why), d.conf->data_directory);
     if (authority_rows(d.conf, tenants, &why))
         die(EXIT_CONFIG, "option authority_private: %s", buf_cstr(&why));
+    if (keeper_start(keeper, tenants, &why))
+        die(EXIT_OS, "%s", buf_cstr(&why));
     size_t count;
     struct ctl_verb *verbs = control_verbs(tenants, &count);
     const char *socket = daemon_path(&a, d.conf->run_directory, "control.sock");
@@ -82,9 +97,11 @@ int main(int argc, char **argv)
         die(EXIT_OS, "%s (option run_directory = %s)", buf_cstr(&why), d.conf->run_directory);
     daemon_run(&d, NULL, NULL);
     board_close(board);
+    keeper_stop(keeper);
     ctl_server_stop(server);
     free(verbs);
     tenant_close(tenants);
+    keeper_free(keeper);
     board_free(board);
     inspect_world_close(&world);
     arena_release(&a);

@@ -9,6 +9,11 @@
 enum err keys_describe(struct call *c, const struct key_row *row, const struct board_view *view,
                        json_t **out) MUST_CHECK;
 
+/* Adds "lines": what a described set says, for people. */
+void keys_tell(json_t *described);
+/* A line more. */
+void keys_tell_line(json_t *described, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* {"what", "key", "until", "by", "sentence", "advice", "doubt"} */
 json_t *json_waiting(const struct gate_waiting *w);
 /* What is awaited, as one sentence; says so when nobody has looked yet. */

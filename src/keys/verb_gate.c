@@ -2,7 +2,7 @@
 #include "keys/request.h"
 #include "keys/verbs_priv.h"
 
-enum { EVENTS_SHOWN = 200, LOOK_MS = 2000 };
+enum { EVENTS_SHOWN = 200, LOOK_MS = 2000, AGAIN_MS = 30000 };
 static const int64_t WAIT_MAX_MS = (int64_t)24 * 3600 * 1000;
 
 /* One of roll, stage, emergency and accept on its way: what runs inside the transaction and what comes out.
@@ -65,6 +65,7 @@ struct progress {
     struct request *r;
     bool found;
     enum gate_state state;
+    deadline again;
 };
 
 static enum err read_state(struct call *c, void *ctx)
@@ -81,16 +82,18 @@ static enum err read_state(struct call *c, void *ctx)
     return e;
 }
 
-static void say(struct call *c, const struct progress *p, struct buf *last)
+/* Again when nothing is new for a while, so that the caller does not think that nobody is there. */
+static void say(struct call *c, struct progress *p, struct buf *last)
 {
     struct board_view view;
     struct buf text = {0};
     board_look(c->context, p->r->row.id, c->a, &view);
     buf_printf(&text, "key %lld is %s: ", (long long)p->r->key_id, gate_state_name(p->state));
     keys_waiting_text(&view, &text);
-    if (!str_equal(buf_str(&text), buf_str(last))) {
+    if (!str_equal(buf_str(&text), buf_str(last)) || deadline_is_over(p->again)) {
+        p->again = deadline_in(AGAIN_MS);
         json_t *line = json_object();
-        json_object_set_new(line, "progress", json_of(buf_str(&text)));
+        json_object_set_new(line, "text", json_of(buf_str(&text)));
         call_progress(c, line);
         buf_set(last, "%s", buf_cstr(&text));
     }
@@ -136,8 +139,11 @@ static enum err carry_out(struct call *c, struct request *r)
             e = wait_served(c, r);
         if (!e)
             e = tenant_transact(c->store, TENANT_READ, describe, r, c->why);
-        if (!e && c->result)
+        if (!e && c->result) {
             json_object_set_new(c->result, "said", json_of(buf_str(&r->said)));
+            keys_tell_line(c->result, "%s", buf_cstr(&r->said));
+            keys_tell(c->result);
+        }
     }
     buf_release(&r->said);
     return e;
@@ -372,13 +378,26 @@ static const char *event_sentence(struct str name)
     return "";
 }
 
+static void tell_event(json_t *result, const json_t *o)
+{
+    const char *detail = json_string_value(json_object_get(o, "detail"));
+    keys_tell_line(result, "%s  key %-4lld %-11s %s%s%s%s", json_string_value(json_object_get(o, "at")),
+                   (long long)json_integer_value(json_object_get(o, "key")),
+                   json_string_value(json_object_get(o, "event")),
+                   json_string_value(json_object_get(o, "sentence")), detail && *detail ? " (" : "",
+                   detail ? detail : "", detail && *detail ? ")" : "");
+}
+
 enum err verb_key_timeline(struct call *c)
 {
     struct request r = {.verb = c};
     enum err e = load(c, &r);
     if (e)
         return e;
-    c->result = json_array();
+    json_t *events = json_array();
+    c->result = json_object();
+    json_object_set_new(c->result, "key", json_integer(r.row.id));
+    json_object_set_new(c->result, "events", events);
     struct db_query *q =
         db_query(c->db, "SELECT at_ms, gate_key_id, event, detail FROM"
                         " (SELECT at_ms, gate_key_id, event, detail FROM key_event WHERE key_set_id = $1"
@@ -392,7 +411,8 @@ enum err verb_key_timeline(struct call *c)
         json_object_set_new(o, "event", json_of(db_text(q, 2)));
         json_object_set_new(o, "detail", json_of(db_text(q, 3)));
         json_object_set_new(o, "sentence", json_string(event_sentence(db_text(q, 2))));
-        json_array_append_new(c->result, o);
+        json_array_append_new(events, o);
+        tell_event(c->result, o);
     }
     return db_end(q, c->why);
 }

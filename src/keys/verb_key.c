@@ -117,7 +117,11 @@ enum err verb_key_show(struct call *c)
     int64_t id;
     bool is_default;
     enum err e = find(c, &id, &is_default);
-    return e ? e : describe(c, id, is_default, &c->result);
+    if (!e)
+        e = describe(c, id, is_default, &c->result);
+    if (!e && json_object_get(c->result, "keys"))
+        keys_tell(c->result);
+    return e;
 }
 
 static enum err read_names(struct call *c, struct str *names, size_t *n)

@@ -1,0 +1,220 @@
+#include "zone/keep_json.h"
+
+json_t *keep_record_json(const struct dns_raw *r)
+{
+    struct buf text = {0};
+    dns_raw_text(&text, r);
+    json_t *o = json_of(buf_str(&text));
+    buf_release(&text);
+    return o;
+}
+
+static json_t *addr_json(const struct addr *a)
+{
+    char text[ADDR_TEXT];
+    return json_string(addr_format(a, text));
+}
+
+static json_t *server_json(const struct zone_evidence *e, const struct zone_server *s)
+{
+    json_t *o = json_object();
+    bool good = s->state == ZONE_SERVER_GOOD;
+    json_object_set_new(o, "server", json_of(s->name));
+    json_object_set_new(o, "address", addr_json(&s->addr));
+    json_object_set_new(o, "state", json_string(zone_server_state_name(s->state)));
+    json_object_set_new(o, "why", json_of(s->why));
+    json_object_set_new(o, "serial", good ? json_integer(s->serial) : json_null());
+    json_object_set_new(o, "lags", json_boolean(zone_server_lags(e, s)));
+    json_object_set_new(o, "ms", json_integer(s->took_ms));
+    return o;
+}
+
+/* The earliest end of a signature over our records, on any server; 0: none seen. */
+static int64_t first_expiry(const struct zone_evidence *e)
+{
+    int64_t first = 0;
+    for (size_t i = 0; i < e->n; i++)
+        for (size_t q = 0; e->servers[i].state == ZONE_SERVER_GOOD && q < e->nquestion; q++) {
+            int64_t at = e->servers[i].rrsets[q].expires_ms;
+            if (at && (!first || at < first))
+                first = at;
+        }
+    return first;
+}
+
+static json_t *rrset_json(const struct zone_evidence *e, size_t question)
+{
+    struct buf why = {0};
+    json_t *o = json_object(), *records = json_array();
+    bool good = zone_is_everywhere(e, question, &why);
+    json_object_set_new(o, "name", json_of(e->questions[question].name));
+    json_object_set_new(o, "good", json_boolean(good));
+    json_object_set_new(o, "why", json_of(buf_str(&why)));
+    for (size_t i = 0; i < e->n && !json_array_size(records); i++) {
+        const struct zone_server *s = &e->servers[i];
+        for (size_t r = 0; s->state == ZONE_SERVER_GOOD && r < s->rrsets[question].n; r++)
+            json_array_append_new(records, keep_record_json(&s->rrsets[question].records[r]));
+    }
+    json_object_set_new(o, "records", records);
+    buf_release(&why);
+    return o;
+}
+
+json_t *keep_evidence_json(const struct zone_evidence *e)
+{
+    json_t *o = json_object(), *servers = json_array(), *rrsets = json_array();
+    bool good = !e->unknown.n && e->n > 0 && e->security == DNS_SECURE;
+    for (size_t i = 0; i < e->n; i++) {
+        good = good && e->servers[i].state == ZONE_SERVER_GOOD && !zone_server_lags(e, &e->servers[i]);
+        json_array_append_new(servers, server_json(e, &e->servers[i]));
+    }
+    for (size_t q = 0; q < e->nquestion; q++) {
+        json_t *one = rrset_json(e, q);
+        good = good && json_is_true(json_object_get(one, "good"));
+        json_array_append_new(rrsets, one);
+    }
+    json_object_set_new(o, "zone", json_of(e->zone));
+    json_object_set_new(o, "good", json_boolean(good));
+    json_object_set_new(o, "signed", json_boolean(e->security == DNS_SECURE));
+    json_object_set_new(o, "unknown", json_of(e->unknown));
+    json_object_set_new(o, "servers", servers);
+    json_object_set_new(o, "rrsets", rrsets);
+    json_object_set_new(o, "signatures_until", json_time(first_expiry(e)));
+    json_object_set_new(o, "looked", json_time(e->wall_ms));
+    return o;
+}
+
+static void line(json_t *lines, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void line(json_t *lines, const char *format, ...)
+{
+    struct buf text = {0};
+    va_list args;
+    va_start(args, format);
+    buf_vprintf(&text, format, args);
+    va_end(args);
+    json_array_append_new(lines, json_of(buf_str(&text)));
+    buf_release(&text);
+}
+
+static const char *text_of(const json_t *o, const char *name)
+{
+    const char *text = json_string_value(json_object_get(o, name));
+    return text ? text : "-";
+}
+
+static long long number_of(const json_t *o, const char *name)
+{
+    return (long long)json_integer_value(json_object_get(o, name));
+}
+
+static void tell_server(json_t *lines, const json_t *s)
+{
+    bool has_serial = json_is_integer(json_object_get(s, "serial"));
+    line(lines, "  %s %s: %s%s%s", text_of(s, "server"), text_of(s, "address"), text_of(s, "state"),
+         *text_of(s, "why") ? ", " : "", text_of(s, "why"));
+    if (has_serial)
+        line(lines, "    serial %lld%s, %lld ms", number_of(s, "serial"),
+             json_is_true(json_object_get(s, "lags")) ? ", BEHIND the newest" : "", number_of(s, "ms"));
+}
+
+static void tell_evidence(json_t *lines, const json_t *o)
+{
+    size_t i;
+    json_t *one;
+    if (*text_of(o, "unknown"))
+        line(lines, "  its servers cannot be found: %s", text_of(o, "unknown"));
+    if (!json_is_true(json_object_get(o, "signed")))
+        line(lines,
+             "  the resolver does not vouch for its keys: it is not signed, or its DS record is missing");
+    json_array_foreach(json_object_get(o, "servers"), i, one) tell_server(lines, one);
+    json_array_foreach(json_object_get(o, "rrsets"), i, one)
+    {
+        bool good = json_is_true(json_object_get(one, "good"));
+        line(lines, "  %s: %zu records, %s", text_of(one, "name"),
+             json_array_size(json_object_get(one, "records")),
+             good ? "everywhere the same and valid" : "NOT level:");
+        struct str rest = str_of(good ? "" : text_of(one, "why"));
+        for (struct str why; rest.n && (why = str_cut(&rest, '\n')).n;)
+            line(lines, "    %.*s", STR_ARG(why));
+    }
+    line(lines, "  signatures valid until %s", text_of(o, "signatures_until"));
+}
+
+json_t *keep_evidence_lines(const struct zone_evidence *e, const json_t *described)
+{
+    json_t *lines = json_array();
+    line(lines, "%.*s: %s", STR_ARG(e->zone),
+         json_is_true(json_object_get(described, "good")) ? "good" : "NOT good");
+    tell_evidence(lines, described);
+    return lines;
+}
+
+/* The word for it all, worst first. */
+static const char *state_of(const struct keep_zone *z, const json_t *seen)
+{
+    const struct keep_report *r = &z->report;
+    if (!r->read_ms)
+        return r->failed ? "unreachable" : "not-read-yet";
+    if (r->failed)
+        return "failing";
+    if (json_array_size(r->refused) || json_array_size(r->blocked))
+        return "refused";
+    if (r->backlog || z->is_busy)
+        return "publishing";
+    if (!seen)
+        return "not-verified-yet";
+    return json_is_true(json_object_get(seen, "good")) ? "level" : "not-level";
+}
+
+static void add_list(json_t *o, const char *name, const json_t *list)
+{
+    json_object_set_new(o, name, list ? json_deep_copy(list) : json_array());
+}
+
+json_t *keep_status_json(const struct keep_zone *z, const struct zone_row *row)
+{
+    const struct keep_report *r = &z->report;
+    json_t *seen = z->has_evidence ? keep_evidence_json(&z->evidence) : NULL, *o = json_object();
+    const char *state = state_of(z, seen);
+    json_object_set_new(o, "zone", json_of(row->name));
+    json_object_set_new(o, "state", json_string(state));
+    json_object_set_new(o, "good", json_boolean(strcmp(state, "level") == 0));
+    json_object_set_new(o, "why", json_string(r->why));
+    json_object_set_new(o, "primary", addr_json(&row->primary));
+    json_object_set_new(o, "serial", r->read_ms ? json_integer(r->serial) : json_null());
+    json_object_set_new(o, "backlog", json_integer((json_int_t)r->backlog));
+    json_object_set_new(o, "failures", json_integer(z->failures));
+    json_object_set_new(o, "published", json_time(r->published_ms));
+    json_object_set_new(o, "read", json_time(r->read_ms));
+    add_list(o, "refused", r->refused);
+    add_list(o, "blocked", r->blocked);
+    add_list(o, "foreign", r->foreign);
+    json_object_set_new(o, "foreign_count", json_integer((json_int_t)r->foreign_n));
+    if (seen)
+        json_object_update_missing(o, seen);
+    json_decref(seen);
+    return o;
+}
+
+json_t *keep_status_lines(const json_t *o)
+{
+    size_t i;
+    json_t *one, *lines = json_array();
+    line(lines, "%s: %s%s%s", text_of(o, "zone"), text_of(o, "state"), *text_of(o, "why") ? ", " : "",
+         text_of(o, "why"));
+    line(lines, "  primary %s, serial %lld; %lld changes to go; last published %s, read back %s",
+         text_of(o, "primary"), number_of(o, "serial"), number_of(o, "backlog"), text_of(o, "published"),
+         text_of(o, "read"));
+    json_array_foreach(json_object_get(o, "refused"), i, one) line(
+        lines, "  refused: %s %s: %s", text_of(one, "change"), text_of(one, "record"), text_of(one, "why"));
+    json_array_foreach(json_object_get(o, "blocked"), i, one)
+        line(lines, "  blocked by a foreign CNAME: %s", json_string_value(one));
+    if (number_of(o, "foreign_count"))
+        line(lines, "  %lld records are not ours and are left alone (kedge zone diff shows them)",
+             number_of(o, "foreign_count"));
+    if (json_object_get(o, "servers"))
+        tell_evidence(lines, o);
+    else
+        line(lines, "  its servers were not asked yet");
+    return lines;
+}

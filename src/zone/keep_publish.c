@@ -1,0 +1,208 @@
+/* One zone from what is there to what is wanted. */
+#include "zone/keep_json.h"
+
+enum { BATCH = 2000, SEND_MS = 60000, READ_MS = 60000, AT_MOST_EACH_MS = 1000, BACKOFF_MAX_MS = 300000 };
+
+static json_t *records_json(const struct dns_raw *r, size_t n)
+{
+    json_t *list = n ? json_array() : NULL;
+    for (size_t i = 0; i < n && i < ZONE_LIST_MAX; i++)
+        json_array_append_new(list, keep_record_json(&r[i]));
+    return list;
+}
+
+static void replace(json_t **at, json_t *by)
+{
+    json_decref(*at);
+    *at = by;
+}
+
+/* One run of the job. */
+struct run {
+    struct keep_zone *z;
+    struct keep_spec spec;
+    struct zone_diff diff;
+    struct authority primary;
+    json_t *refused;
+    size_t sent;
+    struct buf why;
+};
+
+static void set_backlog(struct run *r, size_t left)
+{
+    pthread_mutex_lock(&r->z->keeper->lock);
+    r->z->report.backlog = left;
+    pthread_cond_broadcast(&r->z->keeper->changed);
+    pthread_mutex_unlock(&r->z->keeper->lock);
+}
+
+static enum err read_back(struct run *r)
+{
+    struct keep_zone *z = r->z;
+    if (z->has_actual)
+        zone_snapshot_release(&z->actual);
+    z->has_actual = false;
+    enum err e = zone_read_back(&r->primary, r->spec.spec.name, deadline_in(READ_MS), &z->actual, &r->why);
+    if (e)
+        return e;
+    z->has_actual = true;
+    pthread_mutex_lock(&z->keeper->lock);
+    z->must_read = false;
+    z->report.read_ms = clock_wall();
+    z->report.serial = z->actual.serial;
+    pthread_mutex_unlock(&z->keeper->lock);
+    return OK;
+}
+
+/* Groups that come before hosts, hosts before groups that go: a call of zone_publish keeps no order. */
+static size_t same_kind(const struct dns_change *c, size_t n)
+{
+    size_t run = 1;
+    bool group = str_starts(c[0].record.owner, STR("_dane."));
+    while (run < n && str_starts(c[run].record.owner, STR("_dane.")) == group)
+        run++;
+    return run;
+}
+
+static void take_sent(struct run *r, const struct dns_change *c, size_t n, const struct zone_published *p)
+{
+    for (size_t i = 0; i < p->nrefused; i++) {
+        json_t *o = json_object();
+        const struct dns_change *one = &c[p->refused[i].change];
+        json_object_set_new(o, "change", json_string(one->op == DNS_ADD ? "add" : "remove"));
+        json_object_set_new(o, "record", keep_record_json(&one->record));
+        json_object_set_new(o, "why", json_of(p->refused[i].why));
+        if (json_array_size(r->refused) < ZONE_LIST_MAX)
+            json_array_append_new(r->refused, o);
+        else
+            json_decref(o);
+    }
+    for (size_t i = 0, run; p->is_sent && i < n; i += run) {
+        for (run = 1; i + run < n && p->is_sent[i + run] == p->is_sent[i];)
+            run++;
+        if (p->is_sent[i])
+            zone_snapshot_apply(&r->z->actual, c + i, run);
+    }
+    r->sent += p->sent;
+}
+
+static enum err send_all(struct run *r)
+{
+    struct arena a = {0};
+    enum err e = OK;
+    size_t n;
+    for (size_t at = 0; !e && at < r->diff.n; at += n) {
+        struct zone_published p = {0};
+        const struct dns_change *c = r->diff.change + at;
+        n = zone_diff_batch(c, same_kind(c, r->diff.n - at), BATCH);
+        e = zone_publish(&r->primary, r->spec.spec.name, c, n, deadline_in(SEND_MS), &a, &p, &r->why);
+        take_sent(r, c, n, &p);
+        arena_release(&a);
+        set_backlog(r, r->diff.n - r->sent);
+    }
+    return e;
+}
+
+/* The serial that our changes made, so that one made by somebody else is noticed. */
+static void learn_serial(struct run *r)
+{
+    struct arena a = {0};
+    struct authority_answer answer;
+    struct dns_question soa = {r->spec.spec.name, DNS_SOA};
+    if (!authority_ask(&r->primary, &a, &soa, deadline_in(r->z->keeper->conf.timeout_ms), &answer, NULL) &&
+        answer.has_serial)
+        r->z->actual.serial = answer.serial;
+    arena_release(&a);
+}
+
+static void log_outcome(const struct run *r, enum err e, int64_t took_ms)
+{
+    if (e || json_array_size(r->refused))
+        log_event(LOG_ERROR, "zone-not-published", LOG_TEXT("zone", r->z->name), LOG_NUM("sent", r->sent),
+                  LOG_NUM("refused", json_array_size(r->refused)), LOG_NUM("left", r->diff.n - r->sent),
+                  LOG_STR("why", buf_str(&r->why)));
+    else if (r->sent)
+        log_event(LOG_INFO, "zone-published", LOG_TEXT("zone", r->z->name), LOG_NUM("changes", r->sent),
+                  LOG_NUM("serial", r->z->actual.serial), LOG_NUM("ms", took_ms));
+}
+
+static void report(struct run *r, enum err e)
+{
+    struct keep_zone *z = r->z;
+    size_t refused = json_array_size(r->refused);
+    pthread_mutex_lock(&z->keeper->lock);
+    z->report.failed = e != OK;
+    buf_reserve(&r->why, 1);
+    (void)snprintf(z->report.why, sizeof z->report.why, "%s", e ? buf_cstr(&r->why) : "");
+    if (z->has_actual) {
+        replace(&z->report.refused, json_incref(r->refused));
+        replace(&z->report.foreign, records_json(r->diff.foreign, r->diff.foreign_n));
+        replace(&z->report.blocked, records_json(r->diff.blocked, r->diff.blocked_n));
+        z->report.foreign_n = r->diff.foreign_n;
+        z->report.serial = z->actual.serial;
+        z->report.backlog = r->diff.n - r->sent;
+    }
+    if (r->sent)
+        z->report.published_ms = clock_wall();
+    bool rest = e || refused;
+    z->failures = rest ? z->failures + 1 : 0;
+    int64_t wait = AT_MOST_EACH_MS;
+    for (unsigned i = 1; i < z->failures && wait < BACKOFF_MAX_MS; i++)
+        wait *= 2;
+    z->not_before = clock_mono() + (rest || r->sent ? wait : 0);
+    z->is_due |= rest;
+    z->keeper->look |= r->sent > 0;
+    pthread_mutex_unlock(&z->keeper->lock);
+    z->wanted = rest ? 0 : keep_spec_hash(&r->spec);
+}
+
+static enum err bring_out(struct run *r, bool must_read)
+{
+    struct arena a = {0};
+    struct zone_records desired, actual;
+    bool fresh = !r->z->has_actual || must_read || r->z->failures;
+    enum err e = fresh ? read_back(r) : OK;
+    if (e)
+        return e;
+    zone_desired(&r->spec.arena, &r->spec.spec, &desired);
+    actual = (struct zone_records){r->z->actual.records, r->z->actual.n};
+    zone_diff(&r->spec.arena, &r->spec.spec, &desired, &actual, &r->diff);
+    set_backlog(r, r->diff.n);
+    e = send_all(r);
+    if (r->sent)
+        learn_serial(r);
+    arena_release(&a);
+    return e;
+}
+
+void keep_publish(void *zone)
+{
+    struct run r = {.z = zone};
+    struct keep_zone *z = r.z;
+    int64_t began = clock_mono();
+    pthread_mutex_lock(&z->keeper->lock);
+    bool must_read = z->must_read;
+    pthread_mutex_unlock(&z->keeper->lock);
+    enum err e = keep_spec_load(z->keeper, z->name, &r.spec, &r.why);
+    if (e == ERR_NOT_FOUND) {
+        pthread_mutex_lock(&z->keeper->lock);
+        z->is_there = false;
+        pthread_mutex_unlock(&z->keeper->lock);
+    } else if (e || must_read || !z->has_actual || z->wanted != keep_spec_hash(&r.spec)) {
+        r.refused = json_array();
+        r.primary = (struct authority){.addr = r.spec.row.primary,
+                                       .key = r.spec.row.key.name.n ? &r.spec.row.key : NULL};
+        if (!e)
+            e = bring_out(&r, must_read);
+        log_outcome(&r, e, clock_mono() - began);
+        report(&r, e);
+        json_decref(r.refused);
+    }
+    keep_spec_release(&r.spec);
+    buf_release(&r.why);
+    pthread_mutex_lock(&z->keeper->lock);
+    z->is_busy = false;
+    z->rounds++;
+    pthread_cond_broadcast(&z->keeper->changed);
+    pthread_mutex_unlock(&z->keeper->lock);
+}

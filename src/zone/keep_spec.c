@@ -1,0 +1,181 @@
+/* What the keeper reads from the database. */
+#include "keys/store.h"
+#include "zone/keeper_priv.h"
+
+/* TLSA records as the gate publishes them. Before the set serves a key, nothing may refer to it. */
+static enum err load_group(struct call *c, const struct board *board, struct arena *a,
+                           const struct key_row *row, struct zone_group *out)
+{
+    struct gate_set set;
+    struct gate_out published = {0};
+    struct board_view view;
+    enum err e = keys_load(c, row->id, &set);
+    if (e)
+        return e;
+    gate_records(&set, &published);
+    bool is_served = false;
+    for (size_t i = 0; i < set.nkey; i++)
+        is_served |= set.key[i].state == GATE_ACTIVE || set.key[i].state == GATE_RETIRING;
+    bool known = board_look(board, row->id, c->a, &view);
+    struct tlsa *tlsa = ARENA_ARRAY(a, struct tlsa, published.nrecord);
+    *out = (struct zone_group){.key_set_id = row->id,
+                               .label = arena_str(a, row->group),
+                               .published = tlsa,
+                               .n = is_served ? published.nrecord : 0,
+                               .additions_only = !known || view.out.additions_only};
+    for (size_t i = 0; i < out->n; i++) {
+        const struct gate_record *r = &published.record[i];
+        struct str digest = str_make((const char *)r->digest, sizeof r->digest);
+        tlsa[i] = (struct tlsa){r->usage, r->selector, r->mtype, arena_str(a, digest)};
+    }
+    return OK;
+}
+
+static int compare_groups(const void *x, const void *y)
+{
+    return str_compare(((const struct zone_group *)x)->label, ((const struct zone_group *)y)->label);
+}
+
+static enum err load_groups(struct call *c, const struct board *board, struct arena *a,
+                            struct zone_group **out, size_t *n)
+{
+    struct key_row *rows;
+    enum err e = keys_rows(c, &rows, n);
+    if (e)
+        return e;
+    *out = ARENA_ARRAY(a, struct zone_group, *n);
+    for (size_t i = 0; !e && i < *n; i++)
+        e = load_group(c, board, a, &rows[i], &(*out)[i]);
+    if (!e && *n)
+        qsort(*out, *n, sizeof **out, compare_groups);
+    return e;
+}
+
+struct load {
+    const struct keeper *keeper;
+    const char *zone;
+    struct keep_spec *out;
+};
+
+static enum err load(struct call *c, void *ctx)
+{
+    struct load *l = ctx;
+    struct keep_spec *s = l->out;
+    struct zone_row *rows;
+    struct zone_group *groups = NULL;
+    size_t n, group_n = 0;
+    enum err e = zone_load_rows(c, &s->arena, &rows, &n);
+    if (!e)
+        e = load_groups(c, l->keeper->conf.board, &s->arena, &groups, &group_n);
+    for (size_t i = 0; !e && i < n; i++)
+        if (str_equal(rows[i].name, str_of(l->zone))) {
+            s->row = rows[i];
+            return zone_load_spec(c, &s->arena, &s->row, groups, group_n, &s->spec);
+        }
+    return e ? e : ERR_NOT_FOUND;
+}
+
+enum err keep_spec_load(struct keeper *k, const char *zone, struct keep_spec *out, struct buf *why)
+{
+    *out = (struct keep_spec){0};
+    struct load l = {.keeper = k, .zone = zone, .out = out};
+    enum err e = tenant_transact(k->store, TENANT_READ, load, &l, why);
+    if (e == ERR_NOT_FOUND)
+        buf_set(why, "there is no zone '%s'; \"kedge zone list\" shows those there are", zone);
+    return e;
+}
+
+void keep_spec_release(struct keep_spec *s)
+{
+    arena_release(&s->arena);
+    *s = (struct keep_spec){0};
+}
+
+/* FNV-1a. */
+static void mix(uint64_t *h, const void *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        *h = (*h ^ ((const uint8_t *)p)[i]) * UINT64_C(1099511628211);
+}
+
+static void mix_str(uint64_t *h, struct str s)
+{
+    mix(h, &s.n, sizeof s.n);
+    mix(h, s.p, s.n);
+}
+
+static void mix_group(uint64_t *h, const struct zone_group *g)
+{
+    mix_str(h, g->label);
+    mix(h, &g->additions_only, sizeof g->additions_only);
+    for (size_t i = 0; i < g->n; i++) {
+        const uint8_t kind[] = {g->published[i].usage, g->published[i].selector, g->published[i].mtype};
+        mix(h, kind, sizeof kind);
+        mix_str(h, g->published[i].data);
+    }
+}
+
+uint64_t keep_spec_hash(const struct keep_spec *s)
+{
+    uint64_t h = UINT64_C(14695981039346656037);
+    const struct zone_spec *spec = &s->spec;
+    char text[ADDR_TEXT];
+    mix_str(&h, str_of(addr_format(&s->row.primary, text)));
+    mix_str(&h, s->row.key.name);
+    mix_str(&h, s->row.key.secret);
+    mix(&h, &spec->address_ttl, sizeof spec->address_ttl);
+    mix(&h, &spec->tlsa_ttl, sizeof spec->tlsa_ttl);
+    mix(&h, &spec->tlsa_per_host, sizeof spec->tlsa_per_host);
+    for (size_t i = 0; i < spec->address_n; i++)
+        mix_str(&h, str_of(addr_format(&spec->addresses[i], text)));
+    for (size_t i = 0; i < spec->group_n; i++)
+        mix_group(&h, &spec->groups[i]);
+    for (size_t i = 0; i < spec->host_n; i++) {
+        const struct zone_host *host = &spec->hosts[i];
+        mix_str(&h, host->label);
+        mix(&h, &host->is_gone, sizeof host->is_gone);
+        mix(&h, &host->dane, sizeof host->dane);
+        mix(&h, &host->group, sizeof host->group);
+    }
+    return h ? h : 1;
+}
+
+/* Questions. With a TLSA RRset for each host, the first and the last host stand for all: the rest came in
+ * between, with the same serial. */
+
+static void add_question(struct arena *a, struct db_query *q, struct str name, struct keep_question *out)
+{
+    *out = (struct keep_question){.zone = arena_str(a, db_text(q, 0)), .key_set = db_int(q, 1), .name = name};
+}
+
+enum err keep_questions(struct call *c, struct arena *a, struct keep_question **out, size_t *n)
+{
+    int64_t zones, sets;
+    *n = 0;
+    enum err e = db_get_int(db_query(c->db, "SELECT COUNT(*) FROM zone"), &zones, c->why);
+    if (!e)
+        e = db_get_int(db_query(c->db, "SELECT COUNT(*) FROM key_set WHERE grp <> ''"), &sets, c->why);
+    if (e)
+        return e;
+    size_t most = (size_t)(zones * sets) * 2;
+    *out = ARENA_ARRAY(a, struct keep_question, most);
+    struct db_query *q = db_query(
+        c->db, "SELECT z.name, k.id, k.grp, z.tlsa_per_host, MIN(h.label), MAX(h.label) FROM mx_host h"
+               " JOIN zone z ON z.id = h.zone_id JOIN key_set k ON k.id = h.key_set_id"
+               " WHERE h.dane = 1 AND h.state <> 'quarantined' AND k.grp <> ''"
+               " GROUP BY z.name, k.id, k.grp, z.tlsa_per_host ORDER BY z.name, k.id");
+    while (*n + 2 <= most && db_next(q)) {
+        if (!db_int(q, 3)) {
+            struct str name =
+                arena_printf(a, "_dane.%.*s.%.*s", STR_ARG(db_text(q, 2)), STR_ARG(db_text(q, 0)));
+            add_question(a, q, name, &(*out)[(*n)++]);
+            continue;
+        }
+        for (int column = 4; column <= 5; column++) {
+            struct str name =
+                arena_printf(a, "_25._tcp.%.*s.%.*s", STR_ARG(db_text(q, column)), STR_ARG(db_text(q, 0)));
+            add_question(a, q, name, &(*out)[(*n)++]);
+        }
+    }
+    return db_end(q, c->why);
+}

@@ -1,0 +1,207 @@
+#include "zone/keeper_priv.h"
+
+enum { LINGER_MS = 10000, SAFETY_MS = 60000 };
+
+struct keeper *keeper_new(const struct keeper_conf *conf)
+{
+    struct keeper *k = must_alloc(calloc(1, sizeof *k));
+    k->conf = *conf;
+    pthread_mutex_init(&k->lock, NULL);
+    thread_cond_init(&k->changed);
+    return k;
+}
+
+struct keep_zone *keep_zone_get(struct keeper *k, struct str name)
+{
+    for (size_t i = 0; i < k->zone_n; i++)
+        if (str_equal(str_of(k->zones[i]->name), name))
+            return k->zones[i];
+    struct keep_zone *z = must_alloc(calloc(1, sizeof *z));
+    z->keeper = k;
+    z->name = str_dup(name);
+    k->zones = must_alloc(realloc(k->zones, (k->zone_n + 1) * sizeof *k->zones));
+    k->zones[k->zone_n++] = z;
+    return z;
+}
+
+static void zone_free(struct keep_zone *z)
+{
+    json_decref(z->report.refused);
+    json_decref(z->report.foreign);
+    json_decref(z->report.blocked);
+    if (z->has_evidence)
+        zone_evidence_release(&z->evidence);
+    zone_snapshot_release(&z->actual);
+    free(z->name);
+    free(z);
+}
+
+void keeper_free(struct keeper *k)
+{
+    if (!k)
+        return;
+    for (size_t i = 0; i < k->zone_n; i++)
+        zone_free(k->zones[i]);
+    free(k->zones);
+    map_release(&k->served);
+    pthread_cond_destroy(&k->changed);
+    pthread_mutex_destroy(&k->lock);
+    free(k);
+}
+
+/* The publisher. */
+
+struct zone_names {
+    struct arena arena;
+    struct zone_row *rows;
+    size_t n;
+};
+
+static enum err load_names(struct call *c, void *ctx)
+{
+    struct zone_names *z = ctx;
+    return zone_load_rows(c, &z->arena, &z->rows, &z->n);
+}
+
+/* Every zone of the database is compared again; with the lock held, but while the database is read. */
+static void compare_all(struct keeper *k)
+{
+    struct zone_names names = {0};
+    struct buf why = {0};
+    k->db_changed = false;
+    pthread_mutex_unlock(&k->lock);
+    enum err e = tenant_transact(k->store, TENANT_READ, load_names, &names, &why);
+    pthread_mutex_lock(&k->lock);
+    if (e)
+        log_event(LOG_ERROR, "zones-not-read", LOG_STR("why", buf_str(&why)));
+    for (size_t i = 0; !e && i < k->zone_n; i++)
+        k->zones[i]->is_there = false;
+    for (size_t i = 0; !e && i < names.n; i++) {
+        struct keep_zone *z = keep_zone_get(k, names.rows[i].name);
+        z->is_there = z->is_due = true;
+    }
+    arena_release(&names.arena);
+    buf_release(&why);
+}
+
+/* Starts what is due; when the next one will be. With the lock held. */
+static deadline start_due(struct keeper *k, deadline next)
+{
+    for (size_t i = 0; i < k->zone_n; i++) {
+        struct keep_zone *z = k->zones[i];
+        if (!z->is_there || !z->is_due || z->is_busy)
+            continue;
+        if (z->not_before > clock_mono()) {
+            next = z->not_before < next ? z->not_before : next;
+            continue;
+        }
+        struct buf why = {0};
+        z->is_due = false;
+        z->is_busy = true;
+        if (crew_start(k->crew, keep_publish, z, &why)) {
+            log_event(LOG_ERROR, "zone-not-published", LOG_TEXT("zone", z->name),
+                      LOG_STR("why", buf_str(&why)));
+            z->is_busy = false;
+            z->is_due = true;
+            z->not_before = clock_mono() + SAFETY_MS;
+        }
+        buf_release(&why);
+    }
+    return next;
+}
+
+static void publisher(void *ctx)
+{
+    struct keeper *k = ctx;
+    deadline compare = clock_mono();
+    pthread_mutex_lock(&k->lock);
+    while (!k->stop) {
+        if (k->db_changed || deadline_is_over(compare)) {
+            compare_all(k);
+            compare = deadline_in(SAFETY_MS);
+        }
+        deadline next = start_due(k, compare);
+        if (!k->stop && !k->db_changed)
+            (void)thread_cond_wait(&k->changed, &k->lock, next);
+    }
+    pthread_mutex_unlock(&k->lock);
+}
+
+/* The watcher. */
+
+static void watcher(void *ctx)
+{
+    struct keeper *k = ctx;
+    deadline next = clock_mono();
+    pthread_mutex_lock(&k->lock);
+    while (!k->stop) {
+        if (!k->look && !deadline_is_over(next)) {
+            (void)thread_cond_wait(&k->changed, &k->lock, next);
+            continue;
+        }
+        k->look = false;
+        pthread_mutex_unlock(&k->lock);
+        next = keep_look(k);
+        pthread_mutex_lock(&k->lock);
+        k->looks++;
+        pthread_cond_broadcast(&k->changed);
+    }
+    pthread_mutex_unlock(&k->lock);
+}
+
+void keeper_wake(void *keeper)
+{
+    struct keeper *k = keeper;
+    pthread_mutex_lock(&k->lock);
+    k->db_changed = true;
+    pthread_cond_broadcast(&k->changed);
+    pthread_mutex_unlock(&k->lock);
+}
+
+/* An edge or an operator has news for the gate. */
+static void wake_watcher(void *keeper)
+{
+    struct keeper *k = keeper;
+    pthread_mutex_lock(&k->lock);
+    k->look = true;
+    pthread_cond_broadcast(&k->changed);
+    pthread_mutex_unlock(&k->lock);
+}
+
+enum err keeper_start(struct keeper *k, struct tenant_store *store, struct buf *why)
+{
+    k->store = store;
+    k->crew = crew_new(LINGER_MS);
+    enum err e = thread_start_joinable(publisher, k, &k->publisher, why);
+    if (e)
+        return e;
+    e = thread_start_joinable(watcher, k, &k->watcher, why);
+    k->is_running = !e;
+    if (!e) {
+        board_set_wake(k->conf.board, wake_watcher, k);
+        return OK;
+    }
+    pthread_mutex_lock(&k->lock);
+    k->stop = true;
+    pthread_cond_broadcast(&k->changed);
+    pthread_mutex_unlock(&k->lock);
+    pthread_join(k->publisher, NULL);
+    return e;
+}
+
+void keeper_stop(struct keeper *k)
+{
+    board_set_wake(k->conf.board, NULL, NULL);
+    pthread_mutex_lock(&k->lock);
+    bool running = k->is_running;
+    k->stop = true;
+    k->is_running = false;
+    pthread_cond_broadcast(&k->changed);
+    pthread_mutex_unlock(&k->lock);
+    if (running) {
+        pthread_join(k->publisher, NULL);
+        pthread_join(k->watcher, NULL);
+    }
+    crew_free(k->crew);
+    k->crew = NULL;
+}

@@ -1,0 +1,94 @@
+/* What the parts of the keeper share. */
+#ifndef ZONE_KEEPER_PRIV_H
+#define ZONE_KEEPER_PRIV_H
+
+#include "zone/diff.h"
+#include "zone/keeper.h"
+#include "zone/load.h"
+#include "zone/publish.h"
+#include "zone/verify.h"
+
+enum { ZONE_LIST_MAX = 100 /* records listed for people */ };
+
+/* What people are told of a zone's publishing. */
+struct keep_report {
+    int64_t read_ms;      /* wall clock: when the zone was last read back; 0: never */
+    int64_t published_ms; /* when something was last sent */
+    size_t backlog;       /* changes that are not made yet */
+    uint32_t serial;      /* of the primary; meaningful when read_ms is set */
+    bool failed;
+    char why[256];   /* what failed last; empty */
+    json_t *refused; /* [{"record", "why"}], [record], [record]; NULL: none */
+    json_t *foreign, *blocked;
+    size_t foreign_n;
+};
+
+/* One zone. It lives as long as the keeper. Guarded by the keeper's lock, but for `actual`, `wanted`, which
+ * belong to the job while is_busy. */
+struct keep_zone {
+    struct keeper *keeper;
+    char *name;
+    bool is_there;      /* in the database */
+    bool is_busy;       /* a job has it */
+    bool is_due;        /* look at it */
+    bool must_read;     /* the primary may have changed otherwise: read it back */
+    int64_t not_before; /* clock_mono */
+    unsigned failures;  /* in a row */
+    uint64_t rounds;    /* jobs that ended */
+    struct keep_report report;
+    struct zone_evidence evidence; /* of the last look; n == 0 without one */
+    bool has_evidence;
+
+    struct zone_snapshot actual;
+    bool has_actual;
+    uint64_t wanted; /* hash of the spec that was brought out without a rest; 0: none */
+};
+
+struct keeper {
+    struct keeper_conf conf;
+    struct tenant_store *store;
+    struct crew *crew;
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* anything below, or a zone */
+    bool stop, is_running;
+    bool db_changed; /* the publisher compares again */
+    bool look;       /* the watcher looks at once */
+    uint64_t looks;  /* that ended */
+    pthread_t publisher, watcher;
+    struct keep_zone **zones;
+    size_t zone_n;
+    uint64_t published; /* hash of what the gate publishes */
+    struct map served;  /* key set -> pairs that the keystore was told of; the watcher's alone */
+};
+
+/* A zone with all that its spec borrows. */
+struct keep_spec {
+    struct arena arena;
+    struct zone_row row;
+    struct zone_spec spec;
+};
+/* ERR_NOT_FOUND when the zone is not in the database. Released by the caller, also after an error. */
+enum err keep_spec_load(struct keeper *k, const char *zone, struct keep_spec *out,
+                        struct buf *why) MUST_CHECK;
+void keep_spec_release(struct keep_spec *s);
+/* Changes with everything that could change the zone. */
+uint64_t keep_spec_hash(const struct keep_spec *s);
+
+/* The zone's entry, made when missing. With the lock held. */
+struct keep_zone *keep_zone_get(struct keeper *k, struct str name);
+
+/* A job of the crew: one zone to what is wanted. */
+void keep_publish(void *zone);
+/* One look at all zones and edges, and the gate's step. Returns when the next one should be (clock_mono). */
+int64_t keep_look(struct keeper *k);
+
+/* The questions whose answers are the group's evidence in a zone. */
+struct keep_question {
+    struct str zone;
+    int64_t key_set;
+    struct str name; /* of a TLSA RRset */
+};
+/* All of them, by zone; memory is the arena's. */
+enum err keep_questions(struct call *c, struct arena *a, struct keep_question **out, size_t *n) MUST_CHECK;
+
+#endif
