@@ -20,6 +20,7 @@ struct smtpd_main {
     struct smtpd_identity identity;
     struct tls_server *tls;
     struct smtpd_server *server;
+    struct confirm *confirm;
 };
 
 /* Before root goes: port 25. */
@@ -97,6 +98,14 @@ static void serve(struct smtpd_main *m)
                                            .stop_fd = m->daemon.stop_fd};
     if (smtpd_server_start(&args, &m->server, &m->why))
         die(EXIT_OS, "%s", buf_cstr(&m->why));
+    const struct conf *c = m->daemon.conf;
+    const struct confirm_args confirm = {.keystore = m->identity.keystore,
+                                         .tls = m->tls,
+                                         .socket = daemon_path(&m->arena, c->run_directory, "control.sock"),
+                                         .edge = str_of(*c->edge_name ? c->edge_name : c->hostname),
+                                         .stop_fd = m->daemon.stop_fd};
+    if (confirm_start(&confirm, &m->confirm, &m->why))
+        die(EXIT_OS, "%s", buf_cstr(&m->why));
 }
 
 /* RFC 5321 wants one, and nothing is accepted that nobody gets. */
@@ -148,6 +157,7 @@ int main(int argc, char **argv)
         _Exit(EXIT_OK);
     }
     smtpd_server_free(m.server);
+    confirm_free(m.confirm);
     tls_server_free(m.tls);
     ask_mailbox_stop(&m.ask);
     resolver_free(m.resolver);

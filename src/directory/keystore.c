@@ -3,7 +3,8 @@
 #include "directory/store_priv.h"
 #include "directory/write.h"
 
-/* Tables: "i" key set -> identity, "n" name -> key set (empty name: default), "E" epoch. */
+/* Tables: "i" key set -> identity, "m" key set -> nothing (it is managed), "n" name -> key set (empty name:
+ * default), "E" epoch. */
 static const size_t MAP_SIZE = (size_t)16 << 30;
 
 struct keystore {
@@ -62,6 +63,12 @@ static void key_identity(struct store_key *k, uint64_t key_set)
     store_key_add_u64(k, key_set);
 }
 
+static void key_managed(struct store_key *k, uint64_t key_set)
+{
+    store_key_start(k, 'm');
+    store_key_add_u64(k, key_set);
+}
+
 /* wildcard: "*." or nothing. */
 static void key_name(struct store_key *k, struct str wildcard, struct str name)
 {
@@ -107,8 +114,7 @@ static bool identity_unpack(struct str record, struct arena *a, uint64_t key_set
     return !u.bad;
 }
 
-static bool read_identity(const struct keystore_view *v, struct arena *a, uint64_t key_set,
-                          struct tls_identity *out)
+bool keystore_set(const struct keystore_view *v, struct arena *a, uint64_t key_set, struct tls_identity *out)
 {
     struct store_key key;
     struct str record;
@@ -124,10 +130,29 @@ static bool read_identity(const struct keystore_view *v, struct arena *a, uint64
 bool keystore_identity(const struct keystore_view *v, struct arena *a, struct str server_name,
                        struct tls_identity *out, bool *is_default)
 {
-    bool named = read_identity(v, a, find_key_set(v, server_name), out);
+    bool named = keystore_set(v, a, find_key_set(v, server_name), out);
     if (is_default)
         *is_default = !named;
-    return named || read_identity(v, a, key_set_of(v, STR_NONE, STR_NONE), out);
+    return named || keystore_set(v, a, key_set_of(v, STR_NONE, STR_NONE), out);
+}
+
+size_t keystore_managed(const struct keystore_view *v, struct arena *a, uint64_t **ids)
+{
+    struct buf found = {0};
+    struct store_key from;
+    struct str key, value;
+    key_managed(&from, 0);
+    while (store_find(v->reader, STR("m"), store_key_str(&from), &key, &value) && key.n == 9) {
+        uint64_t id = get_u64(key.p + 1);
+        buf_append(&found, &id, sizeof id);
+        key_managed(&from, id + 1);
+    }
+    size_t n = found.n / sizeof **ids;
+    *ids = ARENA_ARRAY(a, uint64_t, n);
+    if (n)
+        memcpy(*ids, found.p, found.n);
+    buf_release(&found);
+    return n;
 }
 
 struct keystore_write {
@@ -177,6 +202,11 @@ void keystore_put(struct keystore_write *w, const struct tls_identity *identity)
     struct store_key key;
     key_identity(&key, identity->key_set);
     store_put(&w->w, store_key_str(&key), buf_str(&record));
+    key_managed(&key, identity->key_set);
+    if (identity->is_managed)
+        store_put(&w->w, store_key_str(&key), STR_NONE);
+    else
+        store_remove(&w->w, store_key_str(&key));
     buf_release(&record);
 }
 
@@ -191,6 +221,8 @@ void keystore_remove(struct keystore_write *w, uint64_t key_set)
 {
     struct store_key key;
     key_identity(&key, key_set);
+    store_remove(&w->w, store_key_str(&key));
+    key_managed(&key, key_set);
     store_remove(&w->w, store_key_str(&key));
 }
 

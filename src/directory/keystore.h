@@ -29,4 +29,9 @@ uint64_t keystore_epoch(const struct keystore_view *v);
 bool keystore_identity(const struct keystore_view *v, struct arena *a, struct str server_name,
                        struct tls_identity *out, bool *is_default);
 
+/* The managed key sets that have something to serve: their ids, in the arena. */
+size_t keystore_managed(const struct keystore_view *v, struct arena *a, uint64_t **ids);
+/* What a key set serves. False when it has nothing. */
+bool keystore_set(const struct keystore_view *v, struct arena *a, uint64_t key_set, struct tls_identity *out);
+
 #endif

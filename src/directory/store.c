@@ -193,16 +193,22 @@ uint64_t store_get_u64(const struct store_reader *r, struct str key)
     return store_get(r, key, &v) && v.n == 8 ? get_u64(v.p) : 0;
 }
 
-bool store_has_prefix(const struct store_reader *r, struct str prefix)
+bool store_find(const struct store_reader *r, struct str prefix, struct str from, struct str *key,
+                struct str *value)
 {
     MDB_cursor *cursor;
-    MDB_val k = {.mv_size = prefix.n, .mv_data = (void *)(uintptr_t)prefix.p};
-    MDB_val v;
-    if (mdb_cursor_open(r->txn, r->dbi, &cursor))
-        return false;
-    int rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
-    mdb_cursor_close(cursor);
-    return rc == 0 && str_starts(str_make(k.mv_data, k.mv_size), prefix);
+    MDB_val k = {.mv_size = from.n, .mv_data = (void *)(uintptr_t)from.p};
+    MDB_val v = {0};
+    int rc = mdb_cursor_open(r->txn, r->dbi, &cursor);
+    if (!rc) {
+        rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+        mdb_cursor_close(cursor);
+    }
+    if (rc && rc != MDB_NOTFOUND)
+        log_event(LOG_ERROR, "directory-damaged", LOG_TEXT("why", mdb_strerror(rc)));
+    *key = rc ? STR_NONE : str_make(k.mv_data, k.mv_size);
+    *value = rc ? STR_NONE : str_make(v.mv_data, v.mv_size);
+    return !rc && str_starts(*key, prefix);
 }
 
 enum err store_write_begin(struct store *s, struct store_write *w, struct buf *why)

@@ -23,8 +23,9 @@ bool store_get(const struct store_reader *r, struct str key, struct str *value);
 /* An integer kept under a key; 0 when absent. */
 uint64_t store_get_u64(const struct store_reader *r, struct str key);
 
-/* Is there any key that begins so? */
-bool store_has_prefix(const struct store_reader *r, struct str prefix);
+/* The first key at or behind `from` that begins with the prefix. Key and value borrow from the view. */
+bool store_find(const struct store_reader *r, struct str prefix, struct str from, struct str *key,
+                struct str *value);
 
 /* One writer at a time (LMDB waits for the other). Errors are sticky: after the first, puts and removes do
  * nothing and commit tells. Begin, then exactly one commit or abort. */

@@ -13,6 +13,7 @@
 #define SMTPD_SMTPD_H
 
 #include "smtpd/backend.h"
+#include "smtpd/confirm.h"
 #include "smtpd/identity.h"
 #include "smtpd/server.h"
 #include "smtpd/settings.h"

@@ -21,12 +21,15 @@ enum err key_set_load(struct db *db, struct arena *a, int64_t key_set, struct tl
     *out = (struct tls_identity){.key_set = (uint64_t)key_set};
     bool good = true;
     struct db_query *q =
-        db_query(db, "SELECT pair_id, chain, private_key FROM key_pair WHERE key_set_id = $1 AND"
+        db_query(db, "SELECT pair_id, chain, private_key,"
+                     " (SELECT grp <> '' FROM key_set WHERE id = $1) FROM key_pair WHERE key_set_id = $1 AND"
                      " (pair_id IN (SELECT pair_id FROM gate_key WHERE key_set_id = $1 AND state = 'active')"
                      " OR NOT EXISTS (SELECT 1 FROM key_set WHERE id = $1 AND grp <> '')) ORDER BY pair_id");
     db_bind_int(q, key_set);
-    while (db_next(q) && good && out->n < TLS_PAIRS_MAX)
+    while (db_next(q) && good && out->n < TLS_PAIRS_MAX) {
         good = pair_read(q, a, &out->pair[out->n++]);
+        out->is_managed = db_int(q, 3) != 0;
+    }
     enum err e = db_end(q, why);
     if (e)
         return e;

@@ -18,6 +18,7 @@ struct tls_pair {
 /* All that may be served under one name: the pairs differ in algorithm (ECDSA, RSA). */
 struct tls_identity {
     uint64_t key_set; /* session tickets are good within one key set only */
+    bool is_managed;  /* its keys go through the rollover gate */
     struct tls_pair pair[TLS_PAIRS_MAX];
     size_t n;
 };

@@ -13,12 +13,16 @@ struct tls_server {
     struct arena arena; /* bytes of the fallback */
     struct tls_identity fallback;
     pthread_mutex_t lock;
-    struct lru parsed; /* pair id -> struct tls_parsed, each with a reference of the map's */
+    struct accepting *first, *last; /* handshakes under way, by their beginning */
+    uint64_t marks;                 /* how many were set */
+    struct lru parsed;              /* pair id -> struct tls_parsed, each with a reference of the map's */
 };
 
 /* One handshake under way: the SSL's app data, on the stack of tls_accept. */
 struct accepting {
     struct tls_server *server;
+    struct accepting *before, *behind;
+    uint64_t mark; /* the last one when it began */
     struct arena arena;
     struct tls_identity identity;
     struct tls_parsed *used[TLS_PAIRS_MAX];
@@ -73,6 +77,47 @@ static struct tls_parsed *parsed_of(struct tls_server *t, const struct tls_pair 
     lru_put(&t->parsed, id_key(&pair->id), p); /* two threads may have parsed the same */
     (void)pthread_mutex_unlock(&t->lock);
     return p;
+}
+
+/* Handshakes under way. */
+
+static void begin(struct accepting *a)
+{
+    struct tls_server *t = a->server;
+    (void)pthread_mutex_lock(&t->lock);
+    a->mark = t->marks;
+    a->before = t->last;
+    *(t->last ? &t->last->behind : &t->first) = a;
+    t->last = a;
+    (void)pthread_mutex_unlock(&t->lock);
+}
+
+static void end(struct accepting *a)
+{
+    struct tls_server *t = a->server;
+    (void)pthread_mutex_lock(&t->lock);
+    *(a->before ? &a->before->behind : &t->first) = a->behind;
+    *(a->behind ? &a->behind->before : &t->last) = a->before;
+    for (size_t i = 0; i < a->used_n; i++)
+        unref_locked(a->used[i]);
+    (void)pthread_mutex_unlock(&t->lock);
+    arena_release(&a->arena);
+}
+
+uint64_t tls_server_mark(struct tls_server *t)
+{
+    (void)pthread_mutex_lock(&t->lock);
+    uint64_t mark = ++t->marks;
+    (void)pthread_mutex_unlock(&t->lock);
+    return mark;
+}
+
+bool tls_server_is_past(struct tls_server *t, uint64_t mark)
+{
+    (void)pthread_mutex_lock(&t->lock);
+    bool past = !t->first || t->first->mark >= mark;
+    (void)pthread_mutex_unlock(&t->lock);
+    return past;
 }
 
 /* Callbacks of a handshake, in the order of their coming. */
@@ -268,6 +313,7 @@ enum err tls_accept(struct stream *s, struct tls_server *t, deadline until, stru
     ENSURE(SSL_set_fd(ssl, s->fd) == 1 && SSL_set_app_data(ssl, &a) == 1);
     if (a.wants_certificate)
         SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);
+    begin(&a);
     e = tls_handshake(s, ssl, SSL_accept, until, why);
     if (e) {
         SSL_free(ssl);
@@ -276,10 +322,6 @@ enum err tls_accept(struct stream *s, struct tls_server *t, deadline until, stru
         ENSURE(SSL_set_app_data(ssl, NULL) == 1);
         stream_set_tls(s, ssl);
     }
-    (void)pthread_mutex_lock(&t->lock);
-    for (size_t i = 0; i < a.used_n; i++)
-        unref_locked(a.used[i]);
-    (void)pthread_mutex_unlock(&t->lock);
-    arena_release(&a.arena);
+    end(&a);
     return e;
 }

@@ -26,6 +26,12 @@ enum err tls_server_new(const struct tls_server_conf *conf, struct tls_server **
                         struct buf *why) MUST_CHECK;
 void tls_server_free(struct tls_server *t);
 
+/* When what the lookup says has changed, handshakes under way may still show what it said before. A mark
+ * tells them apart: those that begin after it ask anew, and once it is past, none that began before is under
+ * way. */
+uint64_t tls_server_mark(struct tls_server *t);
+bool tls_server_is_past(struct tls_server *t, uint64_t mark);
+
 /* The handshake, on a stream with nothing buffered. After OK the stream speaks TLS. After an error
  * (ERR_TIMEOUT, ERR_CLOSED, ERR_REFUSED for octets from before the handshake, ERR_TLS with the library's
  * reason in why) the stream is good for nothing but stream_release. */

@@ -538,6 +538,57 @@ static void what_was_said_before_the_end_is_heard(void **state)
     close_fixture(&f);
 }
 
+struct waiting {
+    struct fixture *f;
+    int fd;
+    enum err e;
+};
+
+static void *wait_for_hello(void *arg)
+{
+    struct waiting *w = arg;
+    struct stream s;
+    struct tls_info info;
+    struct buf why = {0};
+    stream_init(&s, w->fd);
+    w->e = tls_accept(&s, w->f->server, deadline_in(10000), &info, &why);
+    stream_release(&s);
+    buf_release(&why);
+    return NULL;
+}
+
+/* A change of keys holds for every handshake once all that began before it are over. */
+static void a_mark_is_past_when_earlier_handshakes_are(void **state)
+{
+    (void)state;
+    struct fixture f;
+    int first[2], second[2];
+    pthread_t thread[2];
+    open_fixture(&f, NOT_WANTED);
+    uint64_t mark = tls_server_mark(f.server);
+    assert_true(tls_server_is_past(f.server, mark));
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, first), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, second), 0);
+    struct waiting early = {.f = &f, .fd = first[0]}, late = {.f = &f, .fd = second[0]};
+    assert_int_equal(pthread_create(&thread[0], NULL, wait_for_hello, &early), 0);
+    do { /* until it waits for its client */
+        (void)usleep(1000);
+        mark = tls_server_mark(f.server);
+    } while (tls_server_is_past(f.server, mark));
+    assert_int_equal(pthread_create(&thread[1], NULL, wait_for_hello, &late), 0);
+    (void)usleep(20000);
+    assert_false(tls_server_is_past(f.server, mark));
+    (void)close(first[1]);
+    (void)pthread_join(thread[0], NULL);
+    assert_true(tls_server_is_past(f.server, mark)); /* the late one does not matter */
+    assert_false(tls_server_is_past(f.server, tls_server_mark(f.server)));
+    (void)close(second[1]);
+    (void)pthread_join(thread[1], NULL);
+    assert_true(tls_server_is_past(f.server, tls_server_mark(f.server)));
+    assert_true(early.e == ERR_CLOSED && late.e == ERR_CLOSED);
+    close_fixture(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -550,6 +601,7 @@ int main(void)
         cmocka_unit_test(handshakes_that_go_nowhere),
         cmocka_unit_test(webpki_is_judged_afterwards),
         cmocka_unit_test(what_was_said_before_the_end_is_heard),
+        cmocka_unit_test(a_mark_is_past_when_earlier_handshakes_are),
         cmocka_unit_test(many_threads_share_both_sides),
     };
     (void)signal(SIGPIPE, SIG_IGN);
