@@ -158,7 +158,7 @@ bool directory_relay_by_certificate(const struct directory_view *v, struct arena
 bool directory_has_certificates(const struct directory_view *v)
 {
     struct str key, value;
-    return store_find(v->reader, STR("c"), STR("c"), &key, &value);
+    return store_seek(v->reader, STR("c"), STR("c"), &key, &value);
 }
 
 bool directory_tenant_may_send_as(const struct directory_view *v, uint64_t tenant_id, struct str domain)

@@ -142,7 +142,7 @@ size_t keystore_managed(const struct keystore_view *v, struct arena *a, uint64_t
     struct store_key from;
     struct str key, value;
     key_managed(&from, 0);
-    while (store_find(v->reader, STR("m"), store_key_str(&from), &key, &value) && key.n == 9) {
+    while (store_seek(v->reader, STR("m"), store_key_str(&from), &key, &value) && key.n == 9) {
         uint64_t id = get_u64(key.p + 1);
         buf_append(&found, &id, sizeof id);
         key_managed(&from, id + 1);

@@ -193,7 +193,7 @@ uint64_t store_get_u64(const struct store_reader *r, struct str key)
     return store_get(r, key, &v) && v.n == 8 ? get_u64(v.p) : 0;
 }
 
-bool store_find(const struct store_reader *r, struct str prefix, struct str from, struct str *key,
+bool store_seek(const struct store_reader *r, struct str prefix, struct str from, struct str *key,
                 struct str *value)
 {
     MDB_cursor *cursor;

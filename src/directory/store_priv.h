@@ -24,7 +24,7 @@ bool store_get(const struct store_reader *r, struct str key, struct str *value);
 uint64_t store_get_u64(const struct store_reader *r, struct str key);
 
 /* The first key at or behind `from` that begins with the prefix. Key and value borrow from the view. */
-bool store_find(const struct store_reader *r, struct str prefix, struct str from, struct str *key,
+bool store_seek(const struct store_reader *r, struct str prefix, struct str from, struct str *key,
                 struct str *value);
 
 /* One writer at a time (LMDB waits for the other). Errors are sticky: after the first, puts and removes do
