@@ -37,3 +37,19 @@ enum err rule_note(struct call *c, enum change_kind kind, const struct rule *r)
 {
     return change_note(c, kind, id_text(c->a, r->tenant), r->domain);
 }
+
+enum err rule_exists(struct call *c, const char *noun, const struct rule *r, const char *what)
+{
+    buf_set(c->why, "there is a %s for '%.*s' of tenant '%.*s' already, %s; change it with \"kedge %s set\"",
+            noun, STR_ARG(r->domain), STR_ARG(r->tenant_name), what, noun);
+    return ERR_EXISTS;
+}
+
+enum err rule_remove(struct call *c, enum change_kind kind, const char *delete_sql, const struct rule *r)
+{
+    struct db_query *q = db_query(c->db, delete_sql);
+    db_bind_int(q, r->tenant);
+    db_bind_text(q, r->domain);
+    enum err e = db_run(q, NULL, c->why);
+    return e ? e : rule_note(c, kind, r);
+}

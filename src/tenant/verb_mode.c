@@ -151,9 +151,7 @@ static enum err write_row(struct call *c, const struct rule *r, const struct mod
     return e ? e : rule_note(c, CHANGE_MODE, r);
 }
 
-enum on_difference { REFUSE, REPLACE };
-
-static enum err put(struct call *c, enum on_difference difference)
+static enum err put(struct call *c, enum rule_difference difference)
 {
     struct rule r;
     struct mode_rule before, after;
@@ -165,12 +163,8 @@ static enum err put(struct call *c, enum on_difference difference)
     bool exists = load(c, &r, &before);
     bool same = exists && before.mode == after.mode && str_equal(before.owner, after.owner) &&
                 str_equal(before.reason, after.reason) && before.expires_ms == after.expires_ms;
-    if (exists && !same && difference == REFUSE) {
-        buf_set(c->why,
-                "there is a mode for '%.*s' of tenant '%.*s' already, %s; change it with \"kedge mode set\"",
-                STR_ARG(r.domain), STR_ARG(r.tenant_name), mode_name(before.mode));
-        return ERR_EXISTS;
-    }
+    if (exists && !same && difference == RULE_REFUSE)
+        return rule_exists(c, "mode", &r, mode_name(before.mode));
     e = same ? OK : write_row(c, &r, &after);
     if (!e)
         c->result = describe(r.tenant_name, r.domain, &after);
@@ -179,12 +173,12 @@ static enum err put(struct call *c, enum on_difference difference)
 
 enum err verb_mode_add(struct call *c)
 {
-    return put(c, REFUSE);
+    return put(c, RULE_REFUSE);
 }
 
 enum err verb_mode_set(struct call *c)
 {
-    return put(c, REPLACE);
+    return put(c, RULE_REPLACE);
 }
 
 enum err verb_mode_remove(struct call *c)
@@ -196,12 +190,7 @@ enum err verb_mode_remove(struct call *c)
         return e;
     if (!load(c, &r, &m))
         return rule_missing(c, "mode", &r);
-    struct db_query *q = db_query(c->db, "DELETE FROM mode_rule WHERE tenant_id = $1 AND domain = $2");
-    db_bind_int(q, r.tenant);
-    db_bind_text(q, r.domain);
-    e = db_run(q, NULL, c->why);
-    if (!e)
-        e = rule_note(c, CHANGE_MODE, &r);
+    e = rule_remove(c, CHANGE_MODE, "DELETE FROM mode_rule WHERE tenant_id = $1 AND domain = $2", &r);
     if (!e)
         c->result = describe(r.tenant_name, r.domain, &m);
     return e;

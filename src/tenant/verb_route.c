@@ -70,9 +70,7 @@ static enum err write_row(struct call *c, const struct rule *r, const struct rou
     return e ? e : rule_note(c, CHANGE_ROUTE, r);
 }
 
-enum on_difference { REFUSE, REPLACE };
-
-static enum err put(struct call *c, enum on_difference difference)
+static enum err put(struct call *c, enum rule_difference difference)
 {
     struct rule r;
     struct route before, after = {0};
@@ -86,13 +84,9 @@ static enum err put(struct call *c, enum on_difference difference)
         return e;
     bool exists = load(c, &r, &before);
     bool same = exists && str_equal(before.host, after.host) && before.port == after.port;
-    if (exists && !same && difference == REFUSE) {
-        buf_set(c->why,
-                "there is a route for '%.*s' of tenant '%.*s' already, to %.*s; change it with \"kedge route "
-                "set\"",
-                STR_ARG(r.domain), STR_ARG(r.tenant_name),
-                STR_ARG(host_port_text(c->a, before.host, before.port)));
-        return ERR_EXISTS;
+    if (exists && !same && difference == RULE_REFUSE) {
+        struct str hop = host_port_text(c->a, before.host, before.port);
+        return rule_exists(c, "route", &r, arena_printf(c->a, "to %.*s", STR_ARG(hop)).p);
     }
     e = same ? OK : write_row(c, &r, &after);
     if (!e)
@@ -102,12 +96,12 @@ static enum err put(struct call *c, enum on_difference difference)
 
 enum err verb_route_add(struct call *c)
 {
-    return put(c, REFUSE);
+    return put(c, RULE_REFUSE);
 }
 
 enum err verb_route_set(struct call *c)
 {
-    return put(c, REPLACE);
+    return put(c, RULE_REPLACE);
 }
 
 enum err verb_route_remove(struct call *c)
@@ -119,12 +113,7 @@ enum err verb_route_remove(struct call *c)
         return e;
     if (!load(c, &r, &route))
         return rule_missing(c, "route", &r);
-    struct db_query *q = db_query(c->db, "DELETE FROM route WHERE tenant_id = $1 AND domain = $2");
-    db_bind_int(q, r.tenant);
-    db_bind_text(q, r.domain);
-    e = db_run(q, NULL, c->why);
-    if (!e)
-        e = rule_note(c, CHANGE_ROUTE, &r);
+    e = rule_remove(c, CHANGE_ROUTE, "DELETE FROM route WHERE tenant_id = $1 AND domain = $2", &r);
     if (!e)
         c->result = describe(c, r.tenant_name, r.domain, &route);
     return e;
