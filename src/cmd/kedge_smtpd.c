@@ -1,6 +1,7 @@
 /* kedge-smtpd: receives mail into the queue. Wires sockets, keys, directory, queue and journal to smtpd. */
 #include "cmd/ask_mailbox.h"
 #include "cmd/daemon.h"
+#include "cmd/probe_self.h"
 #include "smtpd/postmaster.h"
 #include "smtpd/smtpd.h"
 
@@ -21,6 +22,7 @@ struct smtpd_main {
     struct tls_server *tls;
     struct smtpd_server *server;
     struct confirm *confirm;
+    struct probe_self *probe;
 };
 
 /* Before root goes: port 25. */
@@ -98,13 +100,24 @@ static void serve(struct smtpd_main *m)
                                            .stop_fd = m->daemon.stop_fd};
     if (smtpd_server_start(&args, &m->server, &m->why))
         die(EXIT_OS, "%s", buf_cstr(&m->why));
+}
+
+/* What control hears of this edge, and what the edge sees of itself. */
+static void watch(struct smtpd_main *m)
+{
     const struct conf *c = m->daemon.conf;
     const struct confirm_args confirm = {.keystore = m->identity.keystore,
                                          .tls = m->tls,
                                          .socket = daemon_path(&m->arena, c->run_directory, "control.sock"),
                                          .edge = str_of(*c->edge_name ? c->edge_name : c->hostname),
                                          .stop_fd = m->daemon.stop_fd};
-    if (confirm_start(&confirm, &m->confirm, &m->why))
+    const struct probe_self_args probe = {.conf = c,
+                                          .keystore = m->identity.keystore,
+                                          .resolver = m->resolver,
+                                          .socket = confirm.socket,
+                                          .edge = confirm.edge,
+                                          .stop_fd = m->daemon.stop_fd};
+    if (confirm_start(&confirm, &m->confirm, &m->why) || probe_self_start(&probe, &m->probe, &m->why))
         die(EXIT_OS, "%s", buf_cstr(&m->why));
 }
 
@@ -145,6 +158,7 @@ int main(int argc, char **argv)
     open_stores(&m);
     open_resolver(&m);
     serve(&m);
+    watch(&m);
     warn_without_postmaster(&m);
     daemon_run(&m.daemon, reload, &m);
 
@@ -158,6 +172,7 @@ int main(int argc, char **argv)
     }
     smtpd_server_free(m.server);
     confirm_free(m.confirm);
+    probe_self_free(m.probe);
     tls_server_free(m.tls);
     ask_mailbox_stop(&m.ask);
     resolver_free(m.resolver);

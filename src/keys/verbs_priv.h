@@ -17,6 +17,7 @@
     X(key_emergency, "key.emergency", VERB_FREE)                                                             \
     X(key_accept, "key.accept", VERB_FREE)                                                                   \
     X(edge_confirm, "edge.confirm", VERB_FREE)                                                               \
+    X(edge_targets, "edge.targets", VERB_READ)                                                               \
     X(edge_probe, "edge.probe", VERB_WRITE)
 #define X(name, text, kind) enum err verb_##name(struct call *c);
 KEYS_VERBS(X)

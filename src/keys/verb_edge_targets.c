@@ -1,0 +1,23 @@
+/* Which of its own names an edge should dial: of each MX zone that its group serves, and of each key set, one
+ * MX host whose TLSA record senders rely on. */
+#include "keys/verbs_priv.h"
+
+enum err verb_edge_targets(struct call *c)
+{
+    struct str text, edge;
+    enum err e = arg_need(c, "edge", &text);
+    if (!e)
+        e = name_normal(c, text, &edge);
+    if (e)
+        return e;
+    json_t *names = json_array();
+    struct db_query *q = db_query(
+        c->db, "SELECT MIN(h.label) || '.' || z.name FROM mx_host h JOIN zone z ON z.id = h.zone_id"
+               " JOIN edge e ON e.edge_group = z.edge_group WHERE e.name = $1 AND h.dane = 1"
+               " AND h.state = 'live' AND h.key_set_id <> 0 GROUP BY z.name, h.key_set_id ORDER BY 1");
+    db_bind_text(q, edge);
+    while (db_next(q))
+        (void)json_array_append_new(names, json_of(db_text(q, 0)));
+    c->result = json_pack("{s:o}", "names", names);
+    return db_end(q, c->why);
+}
