@@ -49,7 +49,8 @@ static struct board *board_of(const struct conf *conf)
         &(struct gate_set){.edge_silent_ms = conf->edge_silence, .signature_ms = conf->signature_reserve});
 }
 
-static struct keeper *keeper_of(const struct conf *conf, struct board *board, const struct dns_source *resolver)
+static struct keeper *keeper_of(const struct conf *conf, struct board *board,
+                                const struct dns_source *resolver)
 {
     return keeper_new(&(struct keeper_conf){.resolver = resolver,
                                             .board = board,
