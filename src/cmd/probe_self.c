@@ -23,6 +23,7 @@ struct probe_self {
     struct addr source4, source6;
     json_t *names;      /* that control named last; NULL: none yet */
     struct map failing; /* "name address algorithm" -> not NULL: what was wrong in the last round */
+    bool is_away;       /* control did not hear of the last round */
     pthread_t thread;
 };
 
@@ -110,8 +111,10 @@ static void report(struct probe_self *p, struct arena *a, const struct edge_prob
     }
     json_t *request = json_pack("{s:s, s:s%, s:o}", "verb", "edge.probe", "edge", p->args.edge.p,
                                 p->args.edge.n, "probes", list);
-    if (ctl_call(p->args.socket, request, NULL, NULL, CONTROL_MS, &result, &why) != OK)
+    bool is_away = ctl_call(p->args.socket, request, NULL, NULL, CONTROL_MS, &result, &why) != OK;
+    if (is_away && !p->is_away)
         log_event(LOG_WARN, "control-away", LOG_TEXT("verb", "edge.probe"), LOG_TEXT("why", buf_cstr(&why)));
+    p->is_away = is_away;
     json_decref(result);
     json_decref(request);
     buf_release(&why);
