@@ -66,6 +66,11 @@ def serves(edge):
     return {one["algorithm"]: one["pair"] for one in shown}
 
 
+def pairs(edge):
+    """All pairs that it has told control."""
+    return [one["pair"] for one in edge.json("edge", "show", "edge1.kedge.example")["serves"]]
+
+
 def spki(edge, name, algorithm, address=ADDRESS):
     """The digest of the key that a client which knows one algorithm alone is shown."""
     sigalgs = {"ecdsa": "ECDSA+SHA256", "rsa": "rsa_pss_rsae_sha256"}[algorithm]
@@ -137,11 +142,47 @@ def test_control_comes_and_goes(hosted):
     process.wait_for(lambda: "event=control-back verb=edge.confirm" in hosted.log("smtpd")[before:], 5, "the edge confirms again at once")
 
 
-def test_a_rollover_is_confirmed_within_a_second(hosted):
+class Session:
+    """A connection to the edge, as far as STARTTLS or beyond."""
+
+    def __init__(self):
+        self.socket = socket.create_connection((ADDRESS, 25), 10)
+        self.say()
+        assert self.say(b"EHLO client.example").startswith(b"250")
+        assert self.say(b"STARTTLS").startswith(b"220")
+
+    def say(self, line=b"") -> bytes:
+        """Sends a line, and reads what is said then."""
+        if line:
+            self.socket.sendall(line + b"\r\n")
+        return self.socket.recv(4096)
+
+    def shake_hands(self, name):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        self.socket = context.wrap_socket(self.socket, server_hostname=name)
+        return self
+
+
+def test_a_rollover_under_open_sessions(hosted):
     process.wait_for(lambda: set(serves(hosted)) == {"ecdsa", "rsa"}, 60, "the edge serves both keys")
-    name, first = mx_host(hosted), serves(hosted)
+    name, old = mx_host(hosted), serves(hosted)["ecdsa"]
     process.wait_for(lambda: len(tlsa(hosted, name)) >= 3, 60, "a next key is published")
+    shown = spki(hosted, name, "ecdsa")
+    running = Session().shake_hands(name)
+    waiting = Session()  # its handshake has begun, and its client takes its time
+
     control(hosted, "key.roll", key="g1")
-    process.wait_for(lambda: first["ecdsa"] not in serves(hosted).values(), 60, "the old key is no longer served")
-    seen = spki(hosted, name, "ecdsa")
-    assert seen in tlsa(hosted, name)
+    process.wait_for(lambda: spki(hosted, name, "ecdsa") != shown, 60, "the next key is served")
+    assert spki(hosted, name, "ecdsa") in tlsa(hosted, name)
+    time.sleep(1)
+    assert old in pairs(hosted) and len(pairs(hosted)) >= 3  # as long as somebody might be shown it
+    assert shown in tlsa(hosted, name)
+
+    waiting.shake_hands(name)
+    gone = time.monotonic()
+    process.wait_for(lambda: old not in pairs(hosted), 5, "the old key is no longer served")
+    assert time.monotonic() - gone < 2
+    for session in (running, waiting):  # nobody was thrown out
+        assert session.say(b"EHLO client.example").startswith(b"250")
+        session.socket.close()
