@@ -7,12 +7,14 @@
 enum {
     LOOK_EVERY_MS = 500, /* a change must be told within a second */
     SILENCE_MS = 3000,   /* of control */
+    REFUSED_MS = 10000,  /* it is there and does not want to hear it: no sooner again */
 };
 
 struct confirm {
     struct confirm_args args;
     struct serving serving;
-    bool is_refused; /* the last word did not reach control */
+    bool is_away; /* the last word did not reach control */
+    int64_t not_before;
     pthread_t thread;
 };
 
@@ -40,12 +42,13 @@ static void tell(struct confirm *c)
     struct buf why = {0};
     json_t *result = NULL, *request = serving_request(&c->serving, c->args.edge);
     enum err e = ctl_call(c->args.socket, request, NULL, NULL, SILENCE_MS, &result, &why);
-    if (e && !c->is_refused)
+    if (e && !c->is_away)
         log_event(LOG_WARN, "control-away", LOG_TEXT("verb", "edge.confirm"),
                   LOG_TEXT("why", buf_cstr(&why)));
-    else if (!e && c->is_refused)
+    else if (!e && c->is_away)
         log_event(LOG_INFO, "control-back", LOG_TEXT("verb", "edge.confirm"));
-    c->is_refused = e != OK;
+    c->is_away = e != OK;
+    c->not_before = e && e != ERR_NOT_FOUND && e != ERR_CLOSED ? clock_mono() + REFUSED_MS : 0;
     if (!e)
         serving_told(&c->serving, clock_mono());
     json_decref(result);
@@ -59,7 +62,7 @@ static void run(void *arg)
     struct pollfd stop = {.fd = c->args.stop_fd, .events = POLLIN};
     do {
         look(c);
-        if (serving_is_due(&c->serving, clock_mono()))
+        if (clock_mono() >= c->not_before && serving_is_due(&c->serving, clock_mono()))
             tell(c);
     } while (poll(&stop, 1, LOOK_EVERY_MS) <= 0);
 }
