@@ -231,14 +231,12 @@ def test_no_daemon_stays_root(lab, edge):
         assert status.st_uid == owner.pw_uid and status.st_mode & 0o077 == 0, folder
 
 
-def test_everything_starts_without_root(lab, build, tmp_path):
+def test_everything_starts_without_root(lab, build):
     """High ports, a folder of its own, and the option user of no interest."""
-    if namespace.one_user():
-        become, tmp = [], tmp_path
-    else:
+    become, tmp = [], lab.folder / "unprivileged"
+    tmp.mkdir()
+    if not namespace.one_user():
         become = ["setpriv", "--reuid", "kedge", "--regid", "kedge", "--clear-groups", "--no-new-privs"]
-        tmp = lab.folder / "unprivileged"
-        tmp.mkdir()
         shutil.chown(tmp, "kedge", "kedge")
     file = tmp / "kedge.conf"
     user = "nobody-of-that-name" if become else "root"
