@@ -53,6 +53,7 @@ def test_the_mailbox_host_decides(lab, edge, mailbox_host):
     with smtplib.SMTP(edge.address, lab.smtp_port, "client.dane.example", 20) as client:
         client.sendmail("a@dane.example", "known@lmtp-ask.example", "Subject: asked for\r\n\r\n")
     assert "asked for" in mailbox_host.to("known@lmtp-ask.example")[0].text
+    edge.wait_empty()
 
 
 def test_doubt_is_never_an_answer(lab, edge, mailbox_host):
