@@ -79,8 +79,8 @@ const struct db_migration tenant_schema[] = {
      " domain TEXT NOT NULL, tenant_id BIGINT NOT NULL, key_set_id BIGINT NOT NULL, dane INTEGER NOT NULL,"
      " state TEXT NOT NULL, until_ms BIGINT NOT NULL, created_ms BIGINT NOT NULL,"
      " PRIMARY KEY (zone_id, label));"
-     "CREATE INDEX mx_host_by_domain ON mx_host (domain);"
-     "CREATE INDEX mx_host_by_state ON mx_host (state, until_ms);"
+     "CREATE INDEX mx_host_by_domain ON mx_host (domain, state);"
+     "CREATE INDEX mx_host_that_leaves ON mx_host (until_ms) WHERE state = 'leaving';"
      "CREATE INDEX mx_host_by_key_set ON mx_host (key_set_id);"
 
      "ALTER TABLE domain ADD COLUMN dnssec INTEGER NOT NULL DEFAULT 0;"
@@ -112,5 +112,22 @@ const struct db_migration tenant_schema[] = {
      " protected_ms BIGINT NOT NULL, lost_ms BIGINT NOT NULL);"
      "CREATE TABLE switch_memory (domain TEXT PRIMARY KEY REFERENCES domain (name) ON DELETE CASCADE,"
      " memory TEXT NOT NULL)"},
+
+    /* Rollouts: domains move in waves. before_*: of the same domains, in the time before the wave began. */
+    {3,
+     "CREATE TABLE rollout (id BIGINT PRIMARY KEY, name TEXT NOT NULL UNIQUE, tenant_id BIGINT NOT NULL,"
+     " tag TEXT NOT NULL, state TEXT NOT NULL, then_state TEXT NOT NULL, cause TEXT NOT NULL,"
+     " begun BIGINT NOT NULL, undo_from BIGINT NOT NULL, hold_ms BIGINT NOT NULL,"
+     " baseline_ms BIGINT NOT NULL, tolerance BIGINT NOT NULL, least BIGINT NOT NULL,"
+     " changed_ms BIGINT NOT NULL, created_ms BIGINT NOT NULL);"
+     "CREATE TABLE rollout_wave (rollout_id BIGINT NOT NULL REFERENCES rollout (id) ON DELETE CASCADE,"
+     " wave BIGINT NOT NULL, domains BIGINT NOT NULL, begun_ms BIGINT NOT NULL, ready INTEGER NOT NULL,"
+     " held_ms BIGINT NOT NULL, good BIGINT NOT NULL, bad BIGINT NOT NULL, before_good BIGINT NOT NULL,"
+     " before_bad BIGINT NOT NULL, bad_probes BIGINT NOT NULL, PRIMARY KEY (rollout_id, wave));"
+     /* state: waiting, on, failed. The domain may be gone meanwhile. */
+     "CREATE TABLE rollout_domain (rollout_id BIGINT NOT NULL REFERENCES rollout (id) ON DELETE CASCADE,"
+     " wave BIGINT NOT NULL, domain TEXT NOT NULL, state TEXT NOT NULL, why TEXT NOT NULL,"
+     " PRIMARY KEY (rollout_id, domain));"
+     "CREATE INDEX rollout_domain_by_wave ON rollout_domain (rollout_id, wave, state)"},
 };
 const size_t tenant_schema_count = sizeof tenant_schema / sizeof *tenant_schema;
