@@ -1,0 +1,156 @@
+"""kedge domain switch: a customer's domain moves to its MX host in the signed zone, step by step, and back, while Postfix
+sends to it; and the findings that need a zone of our own."""
+
+import json
+import time
+
+import pytest
+
+from lab import authority, kedge, namespace, process, world
+
+EDGE, OLD = "127.0.44.80", "127.0.44.81"
+DOMAIN = "moving.example"
+TTL = 2
+OLD_TTL, LOW_TTL = 6, 3
+
+
+class Customer:
+    """The domain's zone at its DNS provider, and an edge that hosts the domain."""
+
+    def __init__(self, lab, edge):
+        self.lab, self.edge, self.sent = lab, edge, 0
+
+    def enters(self, ttl: int, *mx: str):
+        """What the customer types into the panel: the MX records."""
+        records = "".join(f"@ {ttl} MX {one}\n" for one in mx)
+        self.lab.add_zone(DOMAIN, f"{records}old A {OLD}\n")
+
+    def switch(self, *words) -> dict:
+        """One look."""
+        return self.edge.json("domain", "switch", DOMAIN, "--low-ttl", LOW_TTL, *words)
+
+    def reaches(self, step: str, turn: str, *words, seconds: float = 40) -> dict:
+        """Asks until the switch stands there."""
+        last = {}
+
+        def look():
+            nonlocal last
+            self.lab.internet.resolver.forget("mx-switch.example")
+            last = self.switch(*words)
+            return (last["name"], last["turn"]) == (step, turn)
+
+        try:
+            process.wait_for(look, seconds, f"the switch stands at {step}, {turn}")
+        except process.Failed as why:
+            raise process.Failed(f"{why}; it says: {last['name']}, {last['turn']}: {last['say']}") from None
+        return last
+
+    def mail_flows(self):
+        """A message that Postfix sends arrives, at the old host or at ours."""
+        self.sent += 1
+        recipient = f"m{self.sent}@{DOMAIN}"
+        self.lab.provider.send("a@dane.example", recipient)
+        places = (self.lab.sinks["old." + DOMAIN], self.lab.mailboxes)
+        process.wait_for(lambda: any(recipient in m.recipients for place in places for m in list(place.messages)), 20,
+                         f"mail to {recipient} arrives")
+
+
+@pytest.fixture(scope="module")
+def customer(world_lab, build):
+    """A domain whose mail goes to its old host; an edge with an MX zone and a key group."""
+    lab = world_lab
+    namespace.add_address(EDGE)
+    managed = authority.ManagedZones(lab, "knot", "mx-switch.example", secondaries=2, ttl=TTL)
+    edge = kedge.Kedge(lab, build, "switch", EDGE, zone_interval="500ms", edge_name="edge.switch.example",
+                       hostname="edge.switch.example")
+    edge.start()
+    tsig = edge.folder / "tsig"
+    tsig.write_text(f"{managed.key.algorithm}:{managed.key.name}:{managed.key.secret}\n", encoding="utf-8")
+    edge.cli("edge-group", "add", "here", "--address", EDGE)
+    process.wait_for(lambda: edge.json("edge", "list"), 5, "the edge has made itself known")
+    edge.cli("edge", "set", "edge.switch.example", "--edge-group", "here")
+    edge.cli("zone", "add", "mx-switch.example", "--primary", f"{managed.primary.address}:{managed.primary.port}",
+             "--tsig-file", tsig, "--edge-group", "here", "--ttl", f"{TTL}s", "--address-ttl", f"{TTL}s")
+    edge.cli("key", "add", "--group", "g1")
+    edge.cli("tenant", "add", "acme")
+    hop = f"lmtp:{world.MAILBOXES}:{lab.lmtp_port}"
+    edge.cli("domain", "add", DOMAIN, "--tenant", "acme", "--mailbox-host", hop, "--recipients", "any")
+    edge.cli("domain", "dnssec", "disable", DOMAIN)
+    lab.sink("old." + DOMAIN, OLD, None)
+    yield Customer(lab, edge)
+    edge.stop()
+    managed.stop()
+
+
+def test_all_the_way_there_and_back(lab, customer):
+    """Each step is done by hand at the provider when the switch says so; nothing is lost on the way."""
+    customer.enters(OLD_TTL, f"10 old.{DOMAIN}.")
+    customer.mail_flows()
+    view = customer.switch()
+    assert (view["name"], view["turn"]) == ("lower-ttl", "yours")
+    assert view["records"] == [{"action": "change", "type": "MX", "name": "@", "value": f"old.{DOMAIN}", "priority": 10,
+                                "ttl": LOW_TTL}]
+    customer.enters(LOW_TTL, f"10 old.{DOMAIN}.")
+    began = time.monotonic()
+    view = customer.switch()
+    assert (view["name"], view["turn"]) == ("lower-ttl", "awaited") and 0 < view["seconds"] <= OLD_TTL
+
+    view = customer.reaches("add-mx", "yours")
+    assert time.monotonic() - began > 1, "the old TTL was waited out"
+    host = view["mx_host"]
+    assert host == "moving-example.mx-switch.example" and view["records"][0]["priority"] == 20
+    customer.mail_flows()
+    customer.enters(LOW_TTL, f"10 old.{DOMAIN}.", f"20 {host}.")
+    view = customer.reaches("prefer", "yours")
+    assert [step["step"] for step in view["steps"] if step["holds"]][:5] == [
+        "mta-sts-testing", "lower-ttl", "dnssec", "add-mx", "test"]
+    customer.mail_flows()
+    customer.enters(LOW_TTL, f"30 old.{DOMAIN}.", f"0 {host}.")
+    customer.reaches("remove-old", "yours")
+    customer.mail_flows()
+    assert lab.mailboxes.to(f"m{customer.sent}@{DOMAIN}")
+    customer.enters(LOW_TTL, f"0 {host}.")
+    assert customer.switch()["turn"] == "awaited"
+    customer.reaches("raise-ttl", "yours")
+    customer.enters(3600, f"0 {host}.")
+    view = customer.reaches("done", "done")
+    assert view["protected"] and all(step["holds"] for step in view["steps"])
+    customer.mail_flows()
+    report = customer.edge.json("domain", "status", DOMAIN)[0]
+    assert report["state"] == "protected", report["findings"]
+    lab.provider.wait_log(f"Verified TLS connection established to {host}", 10)
+
+    view = customer.switch("--undo")
+    assert (view["name"], view["turn"]) == ("remove-old", "yours") and view["did"] == ["the TLSA records are withdrawn"]
+    customer.enters(LOW_TTL, f"0 {host}.", f"30 old.{DOMAIN}.")
+    customer.reaches("prefer", "yours", "--undo")
+    customer.mail_flows()
+    customer.enters(LOW_TTL, f"20 {host}.", f"10 old.{DOMAIN}.")
+    view = customer.reaches("add-mx", "yours", "--undo")
+    assert view["records"][0]["action"] == "remove" and view["records"][0]["value"] == host
+    customer.enters(LOW_TTL, f"10 old.{DOMAIN}.")
+    view = customer.switch("--undo")
+    assert view["turn"] == "awaited" and view["seconds"] > 3000, "caches may hold the MX record with its TTL of an hour"
+    customer.mail_flows()
+
+
+def codes_of(edge, domain: str) -> list[str]:
+    """The codes of a domain's findings now."""
+    done = edge.try_cli("domain", "status", domain, "--json")
+    return [finding["code"] for finding in json.loads(done.stdout)[0]["findings"]]
+
+
+def test_keys_and_records_that_are_missing(lab, customer):
+    """ET001: promised and not published; EK002: no next key; EK003: somebody else answers at our address."""
+    edge = customer.edge
+    edge.cli("domain", "add", "promised.example", "--tenant", "acme", "--mailbox-host", "lmtp:127.0.24.1:24",
+             "--recipients", "any", "--dane")
+    host = edge.json("domain", "show", "promised.example")["mx_host"]
+    lab.add_zone("promised.example", f"@ MX 10 {host}.\n")
+    assert "ET001" in codes_of(edge, "promised.example")  # the moment before it is published, or cached as such
+
+    def all_is_well():
+        lab.internet.resolver.forget("mx-switch.example")
+        return not {"ET001", "EK001", "EC001"} & set(codes_of(edge, "promised.example"))
+
+    process.wait_for(all_is_well, 30, "the MX host is published")
