@@ -5,6 +5,7 @@
 #include "ctl/ctl.h"
 #include "inspect/world.h"
 #include "keys/keys.h"
+#include "rollout/rollout.h"
 #include "zone/keeper.h"
 
 static void control_progress(void *ctx, json_t *line)
@@ -74,8 +75,13 @@ int main(int argc, char **argv)
         die(EXIT_CONFIG, "option resolver or ca_file: %s", buf_cstr(&why));
     struct board *board = board_of(d.conf);
     struct keeper *keeper = keeper_of(d.conf, board, &world.sources[0]);
+    struct rollouts *rollouts =
+        rollouts_new(&(struct rollouts_args){.journal = daemon_path(&a, d.conf->data_directory, "journal"),
+                                             .hostname = d.conf->hostname,
+                                             .board = board});
     const struct tenant_verb_table tables[] = {{keys_verbs, keys_verb_count, board},
                                                {zone_verbs, zone_verb_count, keeper},
+                                               {rollout_verbs, rollout_verb_count, rollouts},
                                                {inspect_verbs, inspect_verb_count, &world}};
     struct tenant_args opened = {.data_directory = d.conf->data_directory,
                                  .hostname = d.conf->hostname,
@@ -90,6 +96,8 @@ int main(int argc, char **argv)
         die(EXIT_CONFIG, "option authority_private: %s", buf_cstr(&why));
     if (keeper_start(keeper, tenants, &why))
         die(EXIT_OS, "%s", buf_cstr(&why));
+    if (rollouts_start(rollouts, tenants, &why))
+        die(EXIT_OS, "%s", buf_cstr(&why));
     size_t count;
     struct ctl_verb *verbs = control_verbs(tenants, &count);
     const char *socket = daemon_path(&a, d.conf->run_directory, "control.sock");
@@ -98,10 +106,12 @@ int main(int argc, char **argv)
         die(EXIT_OS, "%s (option run_directory = %s)", buf_cstr(&why), d.conf->run_directory);
     daemon_run(&d, NULL, NULL);
     board_close(board);
+    rollouts_stop(rollouts);
     keeper_stop(keeper);
     ctl_server_stop(server);
     free(verbs);
     tenant_close(tenants);
+    rollouts_free(rollouts);
     keeper_free(keeper);
     board_free(board);
     inspect_world_close(&world);

@@ -41,4 +41,14 @@ void journal_begin(struct json_out *w, struct buf *out, const char *event);
 enum err journal_read(const char *dir, int64_t from_ms, struct str needle,
                       bool (*visit)(void *ctx, struct str line), void *ctx, struct buf *why) MUST_CHECK;
 
+/* How far each file was read. Begin with {0}. */
+struct journal_mark {
+    struct journal_mark_file *file;
+    size_t n;
+};
+/* journal_read of what came since the last time. Lines of different files come in no order of time. */
+enum err journal_follow(const char *dir, int64_t from_ms, struct journal_mark *mark,
+                        void (*visit)(void *ctx, struct str line), void *ctx, struct buf *why) MUST_CHECK;
+void journal_mark_release(struct journal_mark *m);
+
 #endif

@@ -64,7 +64,9 @@ static bool show_lines(const struct visitor *v, struct str lines)
     return true;
 }
 
-static enum err read_one(int fd, const struct visitor *v, bool *go, struct buf *bytes, struct buf *why)
+/* From where fd stands; *lines: grows by the octets of whole lines. */
+static enum err read_one(int fd, const struct visitor *v, bool *go, struct buf *bytes, uint64_t *lines,
+                         struct buf *why)
 {
     buf_clear(bytes);
     while (*go) {
@@ -81,9 +83,27 @@ static enum err read_one(int fd, const struct visitor *v, bool *go, struct buf *
         if (last == SIZE_MAX)
             continue;
         *go = show_lines(v, str_make(bytes->p, last + 1));
+        *lines += last + 1;
         buf_drop(bytes, last + 1);
     }
     return OK;
+}
+
+/* Reads a file from an offset, which moves. A file that is gone is at its end. */
+static enum err read_from(const char *dir, const char *name, const struct visitor *v, bool *go, uint64_t *at,
+                          struct buf *bytes, struct buf *why)
+{
+    struct arena a = {0};
+    const char *path = arena_printf(&a, "%s/%s", dir, name).p;
+    enum err e = OK;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 && lseek(fd, (off_t)*at, SEEK_SET) >= 0)
+        e = read_one(fd, v, go, bytes, at, why);
+    else if (errno != ENOENT) /* its time is over */
+        e = err_system(why, "%s", path);
+    file_close(&fd);
+    arena_release(&a);
+    return e;
 }
 
 enum err journal_read(const char *dir, int64_t from_ms, struct str needle,
@@ -95,18 +115,64 @@ enum err journal_read(const char *dir, int64_t from_ms, struct str needle,
     enum err e = list_files(dir, from_ms, &files, why);
     for (size_t i = 0; e == OK && go && i < files.n / sizeof(struct file); i++) {
         struct file f;
+        uint64_t at = 0;
         memcpy(&f, files.p + i * sizeof f, sizeof f);
-        struct arena a = {0};
-        const char *path = arena_printf(&a, "%s/%s", dir, f.name).p;
-        int fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (fd >= 0)
-            e = read_one(fd, &v, &go, &bytes, why);
-        else if (errno != ENOENT) /* its time is over */
-            e = err_system(why, "%s", path);
-        file_close(&fd);
-        arena_release(&a);
+        e = read_from(dir, f.name, &v, &go, &at, &bytes, why);
     }
     buf_release(&files);
     buf_release(&bytes);
     return e;
+}
+
+struct journal_mark_file {
+    char name[FILE_NAME];
+    uint64_t at;
+};
+
+static uint64_t *mark_of(struct journal_mark *m, const char *name)
+{
+    for (size_t i = 0; i < m->n; i++)
+        if (strcmp(m->file[i].name, name) == 0)
+            return &m->file[i].at;
+    m->file = must_alloc(realloc(m->file, (m->n + 1) * sizeof *m->file));
+    struct journal_mark_file *f = &m->file[m->n++];
+    *f = (struct journal_mark_file){0};
+    ENSURE(str_copy(str_of(name), f->name, sizeof f->name));
+    return &f->at;
+}
+
+struct follower {
+    void (*visit)(void *ctx, struct str line);
+    void *ctx;
+};
+
+static bool show_all(void *ctx, struct str line)
+{
+    const struct follower *f = ctx;
+    f->visit(f->ctx, line);
+    return true;
+}
+
+enum err journal_follow(const char *dir, int64_t from_ms, struct journal_mark *mark,
+                        void (*visit)(void *ctx, struct str line), void *ctx, struct buf *why)
+{
+    struct buf files = {0}, bytes = {0};
+    struct follower follower = {visit, ctx};
+    struct visitor v = {STR(""), show_all, &follower};
+    bool go = true;
+    enum err e = list_files(dir, from_ms, &files, why);
+    for (size_t i = 0; e == OK && i < files.n / sizeof(struct file); i++) {
+        struct file f;
+        memcpy(&f, files.p + i * sizeof f, sizeof f);
+        e = read_from(dir, f.name, &v, &go, mark_of(mark, f.name), &bytes, why);
+    }
+    buf_release(&files);
+    buf_release(&bytes);
+    return e;
+}
+
+void journal_mark_release(struct journal_mark *m)
+{
+    free(m->file);
+    *m = (struct journal_mark){0};
 }

@@ -77,5 +77,7 @@ json_t *domain_describe(struct call *c, const struct domain_row *row)
     json_object_set_new(o, "mx_host", json_of(d->mx_host.n ? d->mx_host : str_of(c->hostname)));
     json_object_set_new(o, "dnssec", json_boolean(row->dnssec));
     json_object_set_new(o, "dane", json_boolean(row->dane));
+    if (row->wave.n)
+        json_object_set_new(o, "tag", json_of(row->wave));
     return o;
 }

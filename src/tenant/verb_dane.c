@@ -111,6 +111,11 @@ static enum err dane_disable(struct call *c, struct str text, bool *changed)
     return e ? e : set_dane(c, &row, false, changed);
 }
 
+enum err domain_set_dane(struct call *c, struct str name, bool on, bool *changed)
+{
+    return on ? dane_enable(c, name, changed) : dane_disable(c, name, changed);
+}
+
 enum err verb_domain_dnssec_enable(struct call *c)
 {
     return bulk_run(c, BULK_SELECTED, dnssec_enable);

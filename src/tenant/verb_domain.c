@@ -88,9 +88,12 @@ static enum err mailbox_host(struct call *c, struct str text, struct dir_domain 
     return host_port(c, rest, d->protocol == DIR_SMTP ? SMTP_PORT : 0, &d->host, &d->port);
 }
 
-/* Takes the arguments that are there over into d. */
-static enum err take_arguments(struct call *c, struct dir_domain *d)
+/* Takes the arguments that are there over into the row. */
+static enum err take_arguments(struct call *c, struct domain_row *row)
 {
+    struct dir_domain *d = &row->d;
+    if (arg_has(c, "tag"))
+        row->wave = arg_text(c, "tag");
     enum err e = OK;
     if (arg_has(c, "tenant")) {
         int64_t id;
@@ -175,12 +178,12 @@ static enum err add_one(struct call *c, struct str text, bool *changed)
         return e;
     *changed = e == ERR_NOT_FOUND;
     row = *changed ? (struct domain_row){.d = {.domain = name, .recipients = DIR_RECIPIENTS_LIST}} : before;
-    e = take_arguments(c, &row.d);
+    e = take_arguments(c, &row);
     if (!e)
         e = check_new(c, &row.d);
     if (e)
         return e;
-    if (!*changed && !same(&row.d, &before.d)) {
+    if (!*changed && (!same(&row.d, &before.d) || !str_equal(row.wave, before.wave))) {
         buf_set(c->why,
                 "'%.*s' is an accepted domain already, of tenant '%.*s'; change it with \"kedge domain set\"",
                 STR_ARG(name), STR_ARG(tenant_name_of(c, (int64_t)before.d.tenant_id)));
@@ -210,7 +213,7 @@ static enum err set_one(struct call *c, struct str text, bool *changed)
     if (e)
         return e;
     row = before;
-    e = take_arguments(c, &row.d);
+    e = take_arguments(c, &row);
     if (e)
         return e;
     if (row.dnssec && !str_equal(row.d.mx_host, before.d.mx_host)) {
@@ -219,7 +222,7 @@ static enum err set_one(struct call *c, struct str text, bool *changed)
                 STR_ARG(name), STR_ARG(before.d.mx_host), STR_ARG(name));
         return ERR_REFUSED;
     }
-    *changed = !same(&row.d, &before.d);
+    *changed = !same(&row.d, &before.d) || !str_equal(row.wave, before.wave);
     if (*changed && row.d.tenant_id != before.d.tenant_id)
         e = mx_host_move(c, name, (int64_t)row.d.tenant_id);
     if (!e && *changed)

@@ -1,0 +1,118 @@
+#include "rollout/watch.h"
+
+static enum err add_names(struct call *c, const struct rollout *r, size_t from, size_t to,
+                          struct rollout_health *h, struct buf *key_sets)
+{
+    struct db_query *q =
+        db_query(c->db, "SELECT r.domain, r.wave, d.mx_host, m.key_set_id FROM rollout_domain r"
+                        " JOIN domain d ON d.name = r.domain"
+                        " LEFT JOIN mx_host m ON m.domain = r.domain AND m.state = 'live'"
+                        " WHERE r.rollout_id = $1 AND r.wave >= $2 AND r.wave < $3 AND r.state <> 'failed'");
+    db_bind_int(q, r->id);
+    db_bind_int(q, (int64_t)from);
+    db_bind_int(q, (int64_t)to);
+    while (db_next(q)) {
+        int64_t set = db_int(q, 3);
+        rollout_health_add(h, db_text(q, 0), db_text(q, 2), (size_t)db_int(q, 1));
+        bool known = !set || !key_sets;
+        for (size_t i = 0; !known && i < key_sets->n; i += sizeof set)
+            known = memcmp(key_sets->p + i, &set, sizeof set) == 0;
+        if (!known)
+            buf_append(key_sets, &set, sizeof set);
+    }
+    return db_end(q, c->why);
+}
+
+void rollout_watch_release(struct rollout_watch *w)
+{
+    rollout_health_release(&w->health);
+    journal_mark_release(&w->mark);
+    buf_release(&w->key_sets);
+    *w = (struct rollout_watch){0};
+}
+
+enum err rollout_watch_load(struct call *c, const struct rollout *r, struct str hostname,
+                            struct rollout_watch *w)
+{
+    if (w->id == r->id && w->begun == r->begun)
+        return OK;
+    rollout_watch_release(w);
+    w->health.own = hostname;
+    for (size_t i = 0; i < r->begun; i++)
+        rollout_health_from(&w->health, i, r->begun_ms[i]);
+    enum err e = add_names(c, r, 0, r->begun, &w->health, &w->key_sets);
+    if (e)
+        return e;
+    w->id = r->id;
+    w->begun = r->begun;
+    w->looked_mono = clock_mono();
+    return OK;
+}
+
+static void take(void *health, struct str line)
+{
+    rollout_health_take(health, line);
+}
+
+enum err rollout_watch_read(struct rollout_watch *w, const char *journal, struct rollout *r, struct buf *why)
+{
+    if (!r->begun)
+        return OK;
+    enum err e = journal_follow(journal, r->begun_ms[0], &w->mark, take, &w->health, why);
+    for (size_t i = 0; i < r->begun; i++)
+        r->wave[i].now = w->health.count[i];
+    return e;
+}
+
+/* MX hosts of the wave at which an edge saw something wrong since the wave began. */
+static enum err count_probes(struct call *c, const struct rollout *r, size_t wave, int64_t *count)
+{
+    struct db_query *q = db_query(
+        c->db,
+        "SELECT COUNT(*) FROM edge_probe p JOIN domain d ON d.mx_host = p.name"
+        " JOIN rollout_domain r ON r.domain = d.name"
+        " WHERE p.good = 0 AND p.at_ms >= $1 AND r.rollout_id = $2 AND r.wave = $3 AND r.state = 'on'");
+    db_bind_int(q, r->begun_ms[wave]);
+    db_bind_int(q, r->id);
+    db_bind_int(q, (int64_t)wave);
+    return db_get_int(q, count, c->why);
+}
+
+enum err rollout_watch_probes(struct call *c, struct rollout *r)
+{
+    enum err e = OK;
+    for (size_t i = 0; !e && i < r->begun; i++)
+        e = count_probes(c, r, i, &r->wave[i].bad_probes);
+    return e;
+}
+
+bool rollout_watch_gate_alarm(const struct rollout_watch *w, const struct board *board)
+{
+    bool alarm = false;
+    for (size_t i = 0; board && i < w->key_sets.n && !alarm; i += sizeof(int64_t)) {
+        struct arena a = {0};
+        struct board_view view;
+        int64_t set;
+        memcpy(&set, w->key_sets.p + i, sizeof set);
+        alarm = board_look(board, set, &a, &view) && view.out.nalarm > 0;
+        arena_release(&a);
+    }
+    return alarm;
+}
+
+enum err rollout_baseline_load(struct call *c, const struct rollout *r, size_t wave, struct str hostname,
+                               struct rollout_baseline *b)
+{
+    *b = (struct rollout_baseline){.from_ms = clock_wall() - r->baseline_ms};
+    b->health.own = hostname;
+    rollout_health_from(&b->health, wave, b->from_ms);
+    return add_names(c, r, wave, wave + 1, &b->health, NULL);
+}
+
+enum err rollout_baseline_read(struct rollout_baseline *b, const char *journal, struct buf *why)
+{
+    struct journal_mark mark = {0};
+    enum err e = journal_follow(journal, b->from_ms, &mark, take, &b->health, why);
+    journal_mark_release(&mark);
+    return e;
+}

@@ -1,0 +1,232 @@
+/* The pure parts: sizes of waves, decisions, what lines of the journal count as. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "rollout/health.h"
+
+static void waves_grow(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t domains, waves, over[ROLLOUT_WAVES_MAX];
+    } rows[] = {
+        {0, 0, {0}},
+        {1, 1, {1}},
+        {7, 2, {1, 7}},
+        {50, 3, {1, 10, 50}},
+        {1000, 4, {1, 10, 100, 1000}},
+        {5000, 5, {1, 10, 100, 500, 5000}},
+        {20000, 6, {1, 10, 100, 200, 2000, 20000}},
+        {1000000, 6, {1, 10, 100, 10000, 100000, 1000000}},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        size_t over[ROLLOUT_WAVES_MAX] = {0};
+        assert_int_equal(rollout_plan(rows[i].domains, over), rows[i].waves);
+        assert_memory_equal(over, rows[i].over, sizeof over);
+    }
+}
+
+static void ranks_are_spread_and_stay(void **state)
+{
+    (void)state;
+    assert_true(rollout_rank(STR("a"), STR("x.example")) == rollout_rank(STR("a"), STR("x.example")));
+    assert_true(rollout_rank(STR("a"), STR("x.example")) != rollout_rank(STR("b"), STR("x.example")));
+    unsigned low = 0;
+    for (int i = 0; i < 1000; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof name, "d%03d.example", i);
+        low += rollout_rank(STR("a"), str_of(name)) < UINT64_MAX / 2;
+    }
+    assert_in_range(low, 430, 570);
+}
+
+static const struct rollout_rules rules = {.hold_ms = 1000, .tolerance = 20, .least = 5};
+
+static void decisions(void **state)
+{
+    (void)state;
+#define WELL                                                                                                 \
+    {                                                                                                        \
+        .domains = 1, .is_ready = true, .held_ms = 1000, .now = {100, 2}, .before = { 100, 2 }               \
+    }
+    static const struct {
+        const char *name;
+        struct rollout_wave wave[2];
+        size_t waves, begun;
+        bool blind, alarm;
+        enum rollout_do what;
+        enum rollout_cause cause;
+        size_t from;
+    } rows[] = {
+        {"a start", {{0}}, 2, 0, false, false, ROLLOUT_BEGIN, ROLLOUT_CAUSE_OPERATOR, 0},
+        {"a start that sees nothing", {{0}}, 2, 0, true, false, ROLLOUT_WAIT, ROLLOUT_CAUSE_BLIND, 0},
+        {"being enabled", {{.domains = 1}}, 2, 1, false, false, ROLLOUT_WAIT, ROLLOUT_CAUSE_ENABLING, 0},
+        {"held",
+         {{.is_ready = true, .held_ms = 999}},
+         2,
+         1,
+         false,
+         false,
+         ROLLOUT_WAIT,
+         ROLLOUT_CAUSE_HOLDING,
+         0},
+        {"well for long enough", {WELL}, 2, 1, false, false, ROLLOUT_BEGIN, ROLLOUT_CAUSE_HELD, 0},
+        {"well, but nothing is seen", {WELL}, 2, 1, true, false, ROLLOUT_WAIT, ROLLOUT_CAUSE_BLIND, 0},
+        {"well, but the gate has an alarm", {WELL}, 2, 1, false, true, ROLLOUT_WAIT, ROLLOUT_CAUSE_GATE, 0},
+        {"the last one is over", {WELL, WELL}, 2, 2, false, false, ROLLOUT_FINISH, ROLLOUT_CAUSE_HELD, 0},
+        {"few failures mean nothing",
+         {{.is_ready = true, .now = {0, 4}}},
+         2,
+         1,
+         false,
+         false,
+         ROLLOUT_WAIT,
+         ROLLOUT_CAUSE_HOLDING,
+         0},
+        {"failures where there were none",
+         {{.is_ready = true, .now = {95, 5}}},
+         2,
+         1,
+         false,
+         false,
+         ROLLOUT_UNDO,
+         ROLLOUT_CAUSE_FAILURES,
+         0},
+        {"failures within the tolerance",
+         {{.is_ready = true, .now = {995, 5}}},
+         2,
+         1,
+         false,
+         false,
+         ROLLOUT_WAIT,
+         ROLLOUT_CAUSE_HOLDING,
+         0},
+        {"as many failures as ever",
+         {{.is_ready = true, .now = {90, 10}, .before = {900, 100}}},
+         2,
+         1,
+         false,
+         false,
+         ROLLOUT_WAIT,
+         ROLLOUT_CAUSE_HOLDING,
+         0},
+        {"more failures than ever",
+         {{.is_ready = true, .now = {80, 20}, .before = {900, 100}}},
+         2,
+         1,
+         false,
+         false,
+         ROLLOUT_UNDO,
+         ROLLOUT_CAUSE_FAILURES,
+         0},
+        {"the second wave alone goes bad",
+         {WELL, {.is_ready = true, .now = {0, 9}}},
+         2,
+         2,
+         false,
+         false,
+         ROLLOUT_UNDO,
+         ROLLOUT_CAUSE_FAILURES,
+         1},
+        {"an earlier wave goes bad late",
+         {{.is_ready = true, .held_ms = 1000, .bad_probes = 1}, WELL},
+         2,
+         2,
+         false,
+         false,
+         ROLLOUT_UNDO,
+         ROLLOUT_CAUSE_PROBES,
+         0},
+        {"harm ends also in the dark",
+         {{.is_ready = true, .bad_probes = 1}},
+         2,
+         1,
+         true,
+         true,
+         ROLLOUT_UNDO,
+         ROLLOUT_CAUSE_PROBES,
+         0},
+        {"harm ends also half-way",
+         {{.now = {0, 5}}},
+         2,
+         1,
+         false,
+         false,
+         ROLLOUT_UNDO,
+         ROLLOUT_CAUSE_FAILURES,
+         0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct rollout_view v = {.rules = rules,
+                                 .wave = rows[i].wave,
+                                 .waves = rows[i].waves,
+                                 .begun = rows[i].begun,
+                                 .is_blind = rows[i].blind,
+                                 .gate_alarm = rows[i].alarm};
+        struct rollout_decision d = rollout_decide(&v);
+        if (d.what != rows[i].what || d.cause != rows[i].cause ||
+            (d.what == ROLLOUT_UNDO && d.from != rows[i].from))
+            fail_msg("%s: %d, %s, from %zu", rows[i].name, d.what, rollout_cause_name(d.cause), d.from);
+    }
+}
+
+static void lines_count(void **state)
+{
+    (void)state;
+#define AT "{\"time\":\"2026-11-23T12:00:00.000Z\","
+    static const struct {
+        const char *line;
+        int64_t good, bad;
+    } rows[] = {
+        {AT
+         "\"event\":\"received\",\"recipients\":[\"a@ours.example\",\"b@OURS.example\",\"c@other.example\"]}",
+         2, 0},
+        {AT "\"event\":\"attempt\",\"domain\":\"ours.example\",\"verdict\":\"delivered\"}", 1, 0},
+        {AT "\"event\":\"attempt\",\"domain\":\"ours.example\",\"verdict\":\"retry\",\"reason\":\"refused\"}",
+         0, 1},
+        {AT
+         "\"event\":\"attempt\",\"domain\":\"ours.example\",\"verdict\":\"retry\",\"reason\":\"stopping\"}",
+         0, 0},
+        {AT "\"event\":\"attempt\",\"domain\":\"other.example\",\"verdict\":\"retry\"}", 0, 0},
+        {AT "\"event\":\"session\",\"sni\":\"ours.mx.example\",\"messages\":0,\"refusals\":0,\"helo\":\"x\"}",
+         0, 1},
+        {AT "\"event\":\"session\",\"sni\":\"ours.mx.example\",\"messages\":1,\"refusals\":0,\"helo\":\"x\"}",
+         0, 0},
+        {AT "\"event\":\"session\",\"sni\":\"ours.mx.example\",\"messages\":0,\"refusals\":1,\"helo\":\"x\"}",
+         0, 0},
+        {AT "\"event\":\"session\",\"sni\":\"ours.mx.example\",\"messages\":0,\"refusals\":0,\"helo\":\"edge."
+            "example\"}",
+         0, 0},
+        {AT "\"event\":\"session\",\"messages\":0,\"refusals\":0,\"helo\":\"x\"}", 0, 0},
+        {"{\"time\":\"2026-11-23T11:59:59.999Z\",\"event\":\"attempt\",\"domain\":\"ours.example\","
+         "\"verdict\":\"retry\"}",
+         0, 0},
+        {"{\"event\":\"received\"}", 0, 0},
+        {"no JSON", 0, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct rollout_health h = {.own = STR("edge.example")};
+        rollout_health_add(&h, STR("ours.example"), STR("ours.mx.example"), 3);
+        rollout_health_from(&h, 3, 1795435200000); /* that noon */
+        rollout_health_take(&h, str_of(rows[i].line));
+        if (h.count[3].good != rows[i].good || h.count[3].bad != rows[i].bad)
+            fail_msg("%s: %lld good, %lld bad", rows[i].line, (long long)h.count[3].good,
+                     (long long)h.count[3].bad);
+        rollout_health_release(&h);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(waves_grow),
+        cmocka_unit_test(ranks_are_spread_and_stay),
+        cmocka_unit_test(decisions),
+        cmocka_unit_test(lines_count),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
