@@ -45,7 +45,7 @@ static void reopen(struct fixture *f)
         fail_msg("%s", buf_cstr(&f->why));
 }
 
-static int setup(void **state)
+static __attribute__((unused)) int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
     strncpy(f->folder, "/tmp/kedge-keys-XXXXXX", sizeof f->folder - 1);
@@ -55,7 +55,7 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
+static __attribute__((unused)) int teardown(void **state)
 {
     struct fixture *f = *state;
     tenant_close(f->t);
@@ -92,7 +92,7 @@ static void good(struct fixture *f, const char *verb, const char *args)
 }
 
 /* The key set that another process would serve for a name; 0: none. */
-static uint64_t served(struct fixture *f, const char *name, struct tls_identity *identity)
+static __attribute__((unused)) uint64_t served(struct fixture *f, const char *name, struct tls_identity *identity)
 {
     char path[96];
     struct keystore_view v = {0};

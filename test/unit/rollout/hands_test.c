@@ -1,0 +1,253 @@
+/* Whole rollouts: a database, a journal that the test writes, and the thread. */
+#include "../keys/fixture.h"
+
+#include "journal/journal.h"
+#include "rollout/rollout.h"
+
+enum { DOMAINS = 12 };
+
+struct world {
+    struct fixture f;
+    struct rollouts *rollouts;
+    struct journal *journal;
+    char path[96];
+};
+
+static void open_all(struct world *w)
+{
+    struct fixture *f = &w->f;
+    (void)snprintf(w->path, sizeof w->path, "%s/journal", f->folder);
+    w->journal = journal_open(w->path, "smtpd", NULL, &f->why);
+    assert_non_null(w->journal);
+    f->board = board_new(&(struct gate_set){0});
+    w->rollouts = rollouts_new(&(struct rollouts_args){
+        .journal = w->path, .hostname = "edge.example", .board = f->board, .tick_ms = 20});
+    struct tenant_verb_table tables[] = {{keys_verbs, keys_verb_count, f->board},
+                                         {rollout_verbs, rollout_verb_count, w->rollouts}};
+    f->t = tenant_open(
+        &(struct tenant_args){
+            .data_directory = f->folder, .hostname = "edge.example", .tables = tables, .table_count = 2},
+        &f->why);
+    if (!f->t)
+        fail_msg("%s", buf_cstr(&f->why));
+    assert_int_equal(rollouts_start(w->rollouts, f->t, &f->why), OK);
+}
+
+static void close_all(struct world *w)
+{
+    rollouts_stop(w->rollouts);
+    tenant_close(w->f.t);
+    rollouts_free(w->rollouts);
+    board_free(w->f.board);
+    journal_close(w->journal);
+    w->f.t = NULL;
+    w->f.board = NULL;
+}
+
+static int world_setup(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+    struct fixture *f = &w->f;
+    char args[256];
+    log_init("test", LOG_ERROR + 1);
+    strncpy(f->folder, "/tmp/kedge-rollout-XXXXXX", sizeof f->folder - 1);
+    assert_non_null(mkdtemp(f->folder));
+    open_all(w);
+    good(f, "tenant.add", "{'tenant': 'acme'}");
+    good(f, "edge.group.add", "{'edge_group': 'default', 'address': ['192.0.2.25']}");
+    good(f, "zone.add", "{'zone': 'mx.example', 'primary': '192.0.2.53'}");
+    good(f, "key.add", "{'group': 'g1'}");
+    for (int i = 0; i < DOMAINS; i++) {
+        (void)snprintf(args, sizeof args,
+                       "{'domain': ['d%02d.example'], 'tenant': 'acme', 'tag': '%s', 'recipients': 'any',"
+                       " 'mailbox_host': 'smtp:192.0.2.1:25'}",
+                       i, i ? "all" : "one");
+        good(f, "domain.add", args);
+    }
+    *state = w;
+    return 0;
+}
+
+static int world_teardown(void **state)
+{
+    struct world *w = *state;
+    close_all(w);
+    nftw(w->f.folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    json_decref(w->f.result);
+    arena_release(&w->f.a);
+    buf_release(&w->f.why);
+    free(w);
+    return 0;
+}
+
+static const char *text(const struct world *w, const char *name)
+{
+    return json_string_value(json_object_get(w->f.result, name));
+}
+
+static json_int_t number(const struct world *w, const char *name)
+{
+    return json_integer_value(json_object_get(w->f.result, name));
+}
+
+/* Waits for a state (and, when it is not NULL, a cause); the result is then its status. */
+static void until(struct world *w, const char *state, const char *cause)
+{
+    deadline end = deadline_in(10000);
+    for (;;) {
+        good(&w->f, "rollout.status", "{'rollout': 'r'}");
+        if (strcmp(text(w, "state"), state) == 0 && (!cause || strcmp(text(w, "cause"), cause) == 0))
+            return;
+        if (deadline_is_over(end))
+            fail_msg("wanted %s %s: %s", state, cause ? cause : "", json_dumps(w->f.result, 0));
+        (void)usleep(10000);
+    }
+}
+
+/* Domains with DANE. */
+static size_t with_dane(struct world *w)
+{
+    size_t n = 0, i;
+    json_t *o;
+    good(&w->f, "domain.list", "{}");
+    json_array_foreach(w->f.result, i, o) n += json_is_true(json_object_get(o, "dane"));
+    return n;
+}
+
+/* Senders come for the MX hosts of all domains; those with bad leave after the handshake. */
+static void mail(struct world *w, int rounds, bool bad)
+{
+    struct buf line = {0};
+    for (int round = 0; round < rounds; round++)
+        for (int i = 0; i < DOMAINS; i++) {
+            struct json_out j;
+            char name[64];
+            buf_clear(&line);
+            journal_begin(&j, &line, bad ? "session" : "received");
+            (void)snprintf(name, sizeof name, bad ? "d%02d-example.mx.example" : "x@d%02d.example", i);
+            if (bad) {
+                json_text(&j, "sni", name);
+                json_num(&j, "messages", 0);
+            } else {
+                json_open(&j, "recipients", '[');
+                json_text(&j, NULL, name);
+                json_close(&j, ']');
+            }
+            json_close(&j, '}');
+            journal_append(w->journal, buf_str(&line));
+        }
+    journal_flush(w->journal);
+    buf_release(&line);
+}
+
+static void wave_after_wave(void **state)
+{
+    struct world *w = *state;
+    good(&w->f, "rollout.plan", "{'rollout': 'r', 'hold': '1s', 'tenant': 'acme'}");
+    assert_int_equal(number(w, "domains"), DOMAINS);
+    assert_int_equal(number(w, "waves"), 3);
+    assert_int_equal(with_dane(w), 0);
+    good(&w->f, "rollout.start", "{'rollout': 'r'}");
+    until(w, "running", "holding");
+    assert_int_equal(with_dane(w), 1);
+    mail(w, 10, false);
+    until(w, "done", NULL);
+    assert_int_equal(number(w, "moved"), DOMAINS);
+    assert_int_equal(with_dane(w), DOMAINS);
+}
+
+/* The first wave goes well; during the second one senders turn away. It is undone, and so is nothing else. */
+static void a_bad_wave_is_undone(void **state)
+{
+    struct world *w = *state;
+    good(&w->f, "rollout.plan", "{'rollout': 'r', 'hold': '1s'}");
+    good(&w->f, "rollout.start", "{'rollout': 'r'}");
+    do
+        until(w, "running", "holding");
+    while (number(w, "wave") < 2);
+    assert_int_equal(with_dane(w), 10);
+    good(&w->f, "rollout.pause", "{'rollout': 'r'}");
+    close_all(w); /* what is watched survives a restart of control */
+    open_all(w);
+    mail(w, 3, true); /* 27 at the second wave, 3 at the first: too few to mean a thing */
+    assert_int_equal(with_dane(w), 10);
+    good(&w->f, "rollout.resume", "{'rollout': 'r'}");
+    until(w, "halted", "failures");
+    assert_int_equal(number(w, "wave"), 1);
+    assert_int_equal(with_dane(w), 1);
+    assert_int_equal(call(&w->f, "rollout.start", "{'rollout': 'r'}"), ERR_REFUSED);
+    good(&w->f, "rollout.back", "{'rollout': 'r', 'wave': '1'}");
+    until(w, "paused", NULL);
+    assert_int_equal(with_dane(w), 0);
+}
+
+/* The same senders turned away before: that is not the wave's doing. */
+static void what_was_bad_before_is_not_blamed_on_it(void **state)
+{
+    struct world *w = *state;
+    mail(w, 20, true);
+    mail(w, 20, false);
+    (void)usleep(20000);
+    good(&w->f, "rollout.plan", "{'rollout': 'r', 'hold': '2s', 'tag': 'one', 'baseline': '1h'}");
+    assert_int_equal(number(w, "domains"), 1);
+    good(&w->f, "rollout.start", "{'rollout': 'r'}");
+    until(w, "running", "holding");
+    mail(w, 10, false);
+    mail(w, 10, true);
+    until(w, "done", NULL);
+    assert_int_equal(with_dane(w), 1);
+}
+
+static void an_edge_that_sees_a_mismatch_ends_it(void **state)
+{
+    struct world *w = *state;
+    good(&w->f, "rollout.plan", "{'rollout': 'r', 'hold': '1h', 'tag': 'one'}");
+    good(&w->f, "rollout.start", "{'rollout': 'r'}");
+    until(w, "running", "holding");
+    good(&w->f, "edge.confirm", "{'edge': 'edge.example', 'key_epoch': 1, 'serves': []}");
+    good(&w->f, "edge.probe",
+         "{'edge': 'edge.example', 'probes': [{'name': 'd00-example.mx.example', 'address': '192.0.2.25:25',"
+         " 'algorithm': 'ecdsa', 'good': false, 'reason': 'tlsa-no-match'}]}");
+    until(w, "halted", "probes");
+    assert_int_equal(with_dane(w), 0);
+}
+
+static void without_a_journal_nothing_moves(void **state)
+{
+    struct world *w = *state;
+    char moved[128];
+    (void)snprintf(moved, sizeof moved, "%s-moved", w->path);
+    assert_int_equal(rename(w->path, moved), 0);
+    good(&w->f, "rollout.plan", "{'rollout': 'r', 'hold': '0s', 'tag': 'one'}");
+    good(&w->f, "rollout.start", "{'rollout': 'r'}");
+    (void)usleep(300000);
+    assert_int_equal(with_dane(w), 0);
+    assert_int_equal(rename(moved, w->path), 0);
+    until(w, "done", NULL);
+}
+
+static void sentences(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(call(&w->f, "rollout.start", "{'rollout': 'r'}"), ERR_NOT_FOUND);
+    assert_int_equal(call(&w->f, "rollout.plan", "{'rollout': 'r', 'tag': 'nobody'}"), ERR_REFUSED);
+    assert_int_equal(call(&w->f, "rollout.plan", "{'rollout': 'r', 'hold': 'long'}"), ERR_USAGE);
+    good(&w->f, "rollout.plan", "{'rollout': 'r'}");
+    good(&w->f, "rollout.plan", "{'rollout': 'r', 'tag': 'one'}"); /* anew */
+    assert_int_equal(call(&w->f, "rollout.back", "{'rollout': 'r'}"), ERR_REFUSED);
+    assert_int_equal(call(&w->f, "rollout.pause", "{'rollout': 'r'}"), ERR_REFUSED);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
+    const struct CMUnitTest tests[] = {
+        T(wave_after_wave),
+        T(a_bad_wave_is_undone),
+        T(what_was_bad_before_is_not_blamed_on_it),
+        T(an_edge_that_sees_a_mismatch_ends_it),
+        T(without_a_journal_nothing_moves),
+        T(sentences),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
