@@ -2,6 +2,7 @@
 sends to it; and the findings that need a zone of our own."""
 
 import json
+import sqlite3
 import time
 
 import pytest
@@ -140,8 +141,33 @@ def codes_of(edge, domain: str) -> list[str]:
     return [finding["code"] for finding in json.loads(done.stdout)[0]["findings"]]
 
 
+def test_keys_that_the_database_lacks(lab, build):
+    """EK002: the row of the next key is gone; EK001: that of the active one, too."""
+    managed = authority.ManagedZones(lab, "knot", "mx-keyless.example", ttl=TTL)
+    edge = kedge.Kedge(lab, build, "keyless", "127.0.44.82", zone_interval="1h")
+    edge.start("control")
+    tsig = edge.folder / "tsig"
+    tsig.write_text(f"{managed.key.algorithm}:{managed.key.name}:{managed.key.secret}\n", encoding="utf-8")
+    edge.cli("edge-group", "add", "here", "--address", "127.0.44.82")
+    edge.cli("zone", "add", "mx-keyless.example", "--primary", f"{managed.primary.address}:{managed.primary.port}",
+             "--tsig-file", tsig, "--edge-group", "here")
+    edge.cli("key", "add", "--group", "g2")
+    edge.cli("tenant", "add", "acme")
+    edge.cli("domain", "add", "keyless.example", "--tenant", "acme", "--mailbox-host", "lmtp:127.0.24.1:24", "--dane")
+    with sqlite3.connect(edge.folder / "data" / "kedge.db") as database:
+        database.execute("DELETE FROM gate_key WHERE state <> 'active'")
+    without_next = codes_of(edge, "keyless.example")
+    with sqlite3.connect(edge.folder / "data" / "kedge.db") as database:
+        database.execute("DELETE FROM gate_key")
+    without_any = codes_of(edge, "keyless.example")
+    edge.stop()
+    managed.stop()
+    assert "EK002" in without_next and "EK001" not in without_next
+    assert "EK001" in without_any and "EK002" not in without_any
+
+
 def test_keys_and_records_that_are_missing(lab, customer):
-    """ET001: promised and not published; EK002: no next key; EK003: somebody else answers at our address."""
+    """ET001: promised and not published; EK003: somebody else answers at our address."""
     edge = customer.edge
     edge.cli("domain", "add", "promised.example", "--tenant", "acme", "--mailbox-host", "lmtp:127.0.24.1:24",
              "--recipients", "any", "--dane")
@@ -154,3 +180,7 @@ def test_keys_and_records_that_are_missing(lab, customer):
         return not {"ET001", "EK001", "EC001"} & set(codes_of(edge, "promised.example"))
 
     process.wait_for(all_is_well, 30, "the MX host is published")
+    edge.stop("smtpd")
+    sink = lab.sink("mx.impostor.example", EDGE, "somebody")
+    assert "EK003" in codes_of(edge, "promised.example")
+    sink.close()
