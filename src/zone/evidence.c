@@ -208,6 +208,7 @@ static bool shows(const struct zone_evidence *e, const struct zone_server *s, si
         add_line(why, s, "answers what does not validate", str_of(zone_proof_sentence(set->proof)));
         return false;
     }
+    ENSURE(reference); /* this server at least is good */
     if (!is_same_set(set, &reference->rrsets[question])) {
         add_line(why, s,
                  zone_server_lags(e, s) ? "lags: it has an older version of the zone"
