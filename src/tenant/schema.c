@@ -114,20 +114,19 @@ const struct db_migration tenant_schema[] = {
      " memory TEXT NOT NULL)"},
 
     /* Rollouts: domains move in waves. before_*: of the same domains, in the time before the wave began. */
-    {3,
-     "CREATE TABLE rollout (id BIGINT PRIMARY KEY, name TEXT NOT NULL UNIQUE, tenant_id BIGINT NOT NULL,"
-     " tag TEXT NOT NULL, state TEXT NOT NULL, then_state TEXT NOT NULL, cause TEXT NOT NULL,"
-     " begun BIGINT NOT NULL, undo_from BIGINT NOT NULL, hold_ms BIGINT NOT NULL,"
-     " baseline_ms BIGINT NOT NULL, tolerance BIGINT NOT NULL, least BIGINT NOT NULL,"
-     " changed_ms BIGINT NOT NULL, created_ms BIGINT NOT NULL);"
-     "CREATE TABLE rollout_wave (rollout_id BIGINT NOT NULL REFERENCES rollout (id) ON DELETE CASCADE,"
-     " wave BIGINT NOT NULL, domains BIGINT NOT NULL, begun_ms BIGINT NOT NULL, ready INTEGER NOT NULL,"
-     " held_ms BIGINT NOT NULL, good BIGINT NOT NULL, bad BIGINT NOT NULL, before_good BIGINT NOT NULL,"
-     " before_bad BIGINT NOT NULL, bad_probes BIGINT NOT NULL, PRIMARY KEY (rollout_id, wave));"
-     /* state: waiting, on, failed. The domain may be gone meanwhile. */
-     "CREATE TABLE rollout_domain (rollout_id BIGINT NOT NULL REFERENCES rollout (id) ON DELETE CASCADE,"
-     " wave BIGINT NOT NULL, domain TEXT NOT NULL, state TEXT NOT NULL, why TEXT NOT NULL,"
-     " PRIMARY KEY (rollout_id, domain));"
-     "CREATE INDEX rollout_domain_by_wave ON rollout_domain (rollout_id, wave, state)"},
+    {3, "CREATE TABLE rollout (id BIGINT PRIMARY KEY, name TEXT NOT NULL UNIQUE, tenant_id BIGINT NOT NULL,"
+        " tag TEXT NOT NULL, state TEXT NOT NULL, then_state TEXT NOT NULL, cause TEXT NOT NULL,"
+        " begun BIGINT NOT NULL, undo_from BIGINT NOT NULL, hold_ms BIGINT NOT NULL,"
+        " baseline_ms BIGINT NOT NULL, tolerance BIGINT NOT NULL, least BIGINT NOT NULL,"
+        " changed_ms BIGINT NOT NULL, created_ms BIGINT NOT NULL);"
+        "CREATE TABLE rollout_wave (rollout_id BIGINT NOT NULL REFERENCES rollout (id) ON DELETE CASCADE,"
+        " wave BIGINT NOT NULL, domains BIGINT NOT NULL, begun_ms BIGINT NOT NULL, ready INTEGER NOT NULL,"
+        " held_ms BIGINT NOT NULL, good BIGINT NOT NULL, bad BIGINT NOT NULL, before_good BIGINT NOT NULL,"
+        " before_bad BIGINT NOT NULL, bad_probes BIGINT NOT NULL, PRIMARY KEY (rollout_id, wave));"
+        /* state: waiting, on, failed. The domain may be gone meanwhile. */
+        "CREATE TABLE rollout_domain (rollout_id BIGINT NOT NULL REFERENCES rollout (id) ON DELETE CASCADE,"
+        " wave BIGINT NOT NULL, domain TEXT NOT NULL, state TEXT NOT NULL, why TEXT NOT NULL,"
+        " PRIMARY KEY (rollout_id, domain));"
+        "CREATE INDEX rollout_domain_by_wave ON rollout_domain (rollout_id, wave, state)"},
 };
 const size_t tenant_schema_count = sizeof tenant_schema / sizeof *tenant_schema;
