@@ -10,6 +10,11 @@ static void move(struct gate_out *out, struct gate_key *k, enum gate_event_kind 
     k->since_ms = wall_ms;
 }
 
+static int64_t more_proof(int64_t proven_ms, struct gate_span span)
+{
+    return proven_ms < 0 || !span.joined ? 0 : proven_ms + span.proven_ms;
+}
+
 /* The largest TTL counts until it has been out of sight for two of itself. */
 static void raise_ttl(struct gate_set *set, const struct gate_evidence *e)
 {
@@ -19,7 +24,8 @@ static void raise_ttl(struct gate_set *set, const struct gate_evidence *e)
             now = e->server[i].ttl_ms;
     if (now >= set->largest_ttl_ms) {
         set->largest_ttl_ms = now;
-        set->lower_ttl_ms = set->lower_for_ms = 0;
+        set->lower_ttl_ms = 0;
+        set->lower_for_ms = -1;
     } else if (now > set->lower_ttl_ms) {
         set->lower_ttl_ms = now;
     }
@@ -29,13 +35,11 @@ static void lower_ttl(struct gate_set *set, const struct gate_reading *r)
 {
     if (!set->lower_ttl_ms || !r->whole)
         return;
-    if (r->servers.joined)
-        set->lower_for_ms += r->servers.proven_ms;
-    else
-        set->lower_for_ms = 0;
+    set->lower_for_ms = more_proof(set->lower_for_ms, r->servers);
     if (set->lower_for_ms >= 2 * set->largest_ttl_ms) {
         set->largest_ttl_ms = set->lower_ttl_ms;
-        set->lower_ttl_ms = set->lower_for_ms = 0;
+        set->lower_ttl_ms = 0;
+        set->lower_for_ms = -1;
     }
 }
 
@@ -49,7 +53,18 @@ static const struct gate_server *find_lacking(const struct gate_evidence *e, con
 
 static void add_proof(struct gate_key *k, struct gate_span span)
 {
-    k->proven_ms = k->proven_ms < 0 || !span.joined ? 0 : k->proven_ms + span.proven_ms;
+    k->proven_ms = more_proof(k->proven_ms, span);
+}
+
+static void follow_ta(struct gate_set *set, const struct gate_reading *r)
+{
+    bool shown = gate_publishes_ta(set);
+    for (size_t i = 0; i < r->e->nserver; i++)
+        shown |= gate_server_shows_ta(&r->e->server[i]);
+    if (shown)
+        set->no_ta_ms = -1;
+    else if (r->whole)
+        set->no_ta_ms = more_proof(set->no_ta_ms, r->servers);
 }
 
 static void follow_sightings(const struct gate_set *set, const struct gate_reading *r, struct gate_key *k,
@@ -71,10 +86,9 @@ static void follow_sightings(const struct gate_set *set, const struct gate_readi
  * again: a restored database may have put it back. A server without the RRset demands nothing. */
 static void follow_active(const struct gate_set *set, const struct gate_reading *r, struct gate_key *k)
 {
-    struct gate_record own = gate_key_record(k);
     for (size_t i = 0; i < r->e->nserver; i++) {
         const struct gate_server *s = &r->e->server[i];
-        if (s->answer == GATE_ANSWER_SECURE && s->nrecord > 0 && !gate_server_has(s, &own)) {
+        if (s->answer == GATE_ANSWER_SECURE && s->nrecord > 0 && !gate_server_shows(s, k)) {
             k->proven_ms = -1;
             return;
         }
@@ -87,9 +101,9 @@ static void follow_active(const struct gate_set *set, const struct gate_reading 
 
 /* Only confirmations made after the key was taken out of service count. Until there are some, proven_ms is
  * -1 - the time since. */
-static void follow_edges(const struct gate_reading *r, struct gate_key *k)
+static void follow_edges(const struct gate_set *set, const struct gate_reading *r, struct gate_key *k)
 {
-    if (gate_is_served(r->e, k, NULL)) {
+    if (gate_is_served(set, r->e, k, NULL)) {
         k->proven_ms = -1;
         return;
     }
@@ -118,7 +132,7 @@ static void follow_absence(const struct gate_set *set, const struct gate_reading
     for (size_t i = 0; i < set->nkey; i++)
         is_other |= &set->key[i] != k && memcmp(set->key[i].spki, k->spki, sizeof k->spki) == 0;
     struct str edge;
-    if (!is_other && !k->is_compromised && gate_is_served(r->e, k, &edge)) {
+    if (!is_other && !k->is_compromised && gate_is_served(set, r->e, k, &edge)) {
         k->proven_ms = -1;
         move(out, k, GATE_EVENT_REVIVED, GATE_RETIRING, r->e->wall_ms, edge);
     } else if (!is_other && seen_anywhere(r->e, k)) {
@@ -130,6 +144,7 @@ static void follow_absence(const struct gate_set *set, const struct gate_reading
 
 static void follow(struct gate_set *set, const struct gate_reading *r, struct gate_out *out)
 {
+    follow_ta(set, r);
     for (size_t i = 0; i < set->nkey; i++) {
         struct gate_key *k = &set->key[i];
         if (k->state == GATE_PUBLISHED || k->state == GATE_READY)
@@ -137,7 +152,7 @@ static void follow(struct gate_set *set, const struct gate_reading *r, struct ga
         else if (k->state == GATE_ACTIVE)
             follow_active(set, r, k);
         else if (k->state == GATE_RETIRING)
-            follow_edges(r, k);
+            follow_edges(set, r, k);
         else if (k->state == GATE_GONE)
             follow_absence(set, r, k, out);
     }
@@ -292,7 +307,7 @@ void gate_key_waiting(const struct gate_set *set, const struct gate_evidence *e,
         out->what = promotion_awaits(set, e, k);
     } else if (k->state == GATE_RETIRING && k->proven_ms < 0) {
         out->what = GATE_AWAIT_EDGE_SWITCH;
-        (void)gate_is_served(e, k, &out->subject);
+        (void)gate_is_served(set, e, k, &out->subject);
     } else if (k->state == GATE_RETIRING) {
         out->what = GATE_AWAIT_WITHDRAWAL;
         out->until_ms = e->wall_ms + left;
@@ -330,16 +345,25 @@ static void say_what_is_awaited(const struct gate_set *set, const struct gate_ev
             out->waiting.what = GATE_AWAIT_NEXT_KEY;
 }
 
+static bool is_only_alarm(const struct gate_out *out, enum gate_await what)
+{
+    for (size_t i = 0; i < out->nalarm; i++)
+        if (out->alarm[i].what != what)
+            return false;
+    return out->nalarm > 0;
+}
+
 static void conclude(const struct gate_set *set, const struct gate_evidence *e, struct gate_out *out)
 {
     gate_records(set, out);
     out->additions_only = out->nalarm > 0;
+    bool is_held = out->nalarm > 0 && !is_only_alarm(out, GATE_AWAIT_CA_CHANGED); /* that, a reload mends */
     for (int a = 0; a < GATE_ALGORITHMS; a++) {
         int current = gate_find_state(set, (enum gate_algorithm)a, GATE_ACTIVE);
         bool stops = current == GATE_NO_KEY && gate_other_serves(set, (enum gate_algorithm)a);
-        if (!out->nalarm && stops)
+        if (!is_held && stops)
             out->serve[a].what = GATE_SERVE_NONE;
-        else if (!out->nalarm && current != GATE_NO_KEY)
+        else if (!is_held && current != GATE_NO_KEY)
             out->serve[a].what = GATE_SERVE_KEY, out->serve[a].key = (size_t)current;
         out->generate[a] = wants_new_key(set, (enum gate_algorithm)a, out);
     }
@@ -350,7 +374,7 @@ static void conclude(const struct gate_set *set, const struct gate_evidence *e, 
 static bool must_save(const struct gate_set *before, const struct gate_set *set, const struct gate_out *out)
 {
     if (out->nevent || before->largest_ttl_ms != set->largest_ttl_ms ||
-        before->lower_ttl_ms != set->lower_ttl_ms)
+        before->lower_ttl_ms != set->lower_ttl_ms || set->no_ta_ms < before->no_ta_ms)
         return true;
     for (size_t i = 0; i < set->nkey; i++) /* no events: the same keys */
         if (before->key[i].proven_ms >= 0 && set->key[i].proven_ms < before->key[i].proven_ms)
@@ -384,6 +408,8 @@ void gate_step(struct gate_set *set, const struct gate_evidence *e, struct gate_
     gate_judge(set, &r, out);
     start_fresh(set, &r, out);
     publish(set, e->wall_ms, out);
+    if (!set->ta || (!out->nalarm && gate_knows_chains(set, e)))
+        set->is_ta_on = set->ta;
     if (!out->nalarm) { /* G4 */
         finish(set, e, out);
         for (int a = 0; a < GATE_ALGORITHMS; a++)

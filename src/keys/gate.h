@@ -103,6 +103,8 @@ struct gate_set {
     struct gate_moment step, servers, edges; /* last step; all servers answered; all edges confirmed */
     uint64_t names, serials;                 /* of all servers at `servers`, hashed */
     int64_t largest_ttl_ms;                  /* in force in the last two of itself */
+    bool is_ta_on;    /* 2 1 1 is published: `ta` holds since all edges serve chains that we know */
+    int64_t no_ta_ms; /* proven time without a 2 1 1 on any server; below 0: there is one */
     int64_t lower_ttl_ms, lower_for_ms; /* largest seen since it was seen last, and the proven time since */
 };
 

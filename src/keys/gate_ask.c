@@ -33,8 +33,9 @@ static enum gate_reply stage_twin(struct gate_set *set, struct gate_key *twin, c
     }
     bool same_ca =
         twin->has_ta == key->has_ta && (!key->has_ta || memcmp(twin->ta, key->ta, sizeof key->ta) == 0);
-    if (!twin->is_lost && set->ta && !same_ca) {
-        *is_new = true; /* its 2 1 1 must be everywhere before the chain is served */
+    bool ca_matters = set->ta || set->no_ta_ms < gate_wait_ms(set);
+    if (!twin->is_lost && ca_matters && !same_ca) {
+        *is_new = true; /* no cache may hold 2 1 1 of another CA alone when the chain is served */
         return GATE_DONE;
     }
     bool was_lost = twin->is_lost;
@@ -273,7 +274,7 @@ static void take_what_is_live(struct gate_set *set, const struct gate_evidence *
     for (size_t i = 0; i < set->nkey; i++) {
         struct gate_key *k = &set->key[i];
         if (k->algorithm == a && !k->is_lost && !k->is_compromised && set->wants[a] &&
-            gate_is_served(e, k, NULL) && (k->state == GATE_ACTIVE || is_on(e, k, EVERYWHERE)) &&
+            gate_is_served(set, e, k, NULL) && (k->state == GATE_ACTIVE || is_on(e, k, EVERYWHERE)) &&
             (!live || k->id > live->id))
             live = k;
     }
@@ -286,8 +287,8 @@ static void take_what_is_live(struct gate_set *set, const struct gate_evidence *
             k->proven_ms = k->state == GATE_ACTIVE ? k->proven_ms : 0;
             k->state = GATE_ACTIVE;
             k->roll = GATE_ROLL_NO;
-        } else if (gate_is_served(e, k, NULL) || k->state == GATE_ACTIVE) {
-            k->state = gate_is_served(e, k, NULL) || is_on(e, k, ANYWHERE) ? GATE_RETIRING : GATE_GONE;
+        } else if (gate_is_served(set, e, k, NULL) || k->state == GATE_ACTIVE) {
+            k->state = gate_is_served(set, e, k, NULL) || is_on(e, k, ANYWHERE) ? GATE_RETIRING : GATE_GONE;
             k->proven_ms = -1;
         } else if (k->state == GATE_READY || k->state == GATE_PUBLISHED) {
             k->state = GATE_PUBLISHED;

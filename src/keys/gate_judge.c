@@ -125,9 +125,9 @@ static void judge_records(const struct gate_set *set, const struct gate_evidence
             raise_alarm(out, GATE_AWAIT_RECORD_UNKNOWN, s->name, 0);
     for (size_t i = 0; s->nrecord > 0 && i < set->nkey; i++) {
         const struct gate_key *k = &set->key[i];
-        struct gate_record own = gate_key_record(k);
-        bool in_use = k->state == GATE_ACTIVE || (k->state == GATE_RETIRING && gate_is_served(e, k, NULL));
-        if (in_use && !gate_server_has(s, &own))
+        bool in_use =
+            k->state == GATE_ACTIVE || (k->state == GATE_RETIRING && gate_is_served(set, e, k, NULL));
+        if (in_use && !gate_server_shows(s, k))
             raise_alarm(out, GATE_AWAIT_RECORD_MISSING, s->name, k->id);
     }
 }
@@ -165,7 +165,7 @@ static void judge_server(const struct gate_set *set, const struct gate_evidence 
 static void judge_served(const struct gate_set *set, const struct gate_edge *edge,
                          const struct gate_served *served, struct gate_out *out)
 {
-    bool is_ours = false, ca_is_ours = !set->ta || !served->has_ta;
+    bool is_ours = false, ca_is_ours = !set->is_ta_on;
     int64_t id = 0;
     for (size_t i = 0; i < set->nkey; i++) {
         const struct gate_key *k = &set->key[i];
@@ -175,7 +175,7 @@ static void judge_served(const struct gate_set *set, const struct gate_edge *edg
         if (k->state != GATE_ACTIVE && k->state != GATE_RETIRING)
             continue;
         is_ours = true;
-        ca_is_ours |= k->has_ta && memcmp(k->ta, served->ta, sizeof k->ta) == 0;
+        ca_is_ours |= k->is_lost || gate_has_chain(k, served);
     }
     if (!is_ours)
         raise_alarm(out, GATE_AWAIT_EDGE_AHEAD, edge->name, id);

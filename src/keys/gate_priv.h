@@ -33,12 +33,18 @@ int64_t gate_wait_ms(const struct gate_set *set);
 
 /* Does the server show all that a client needs to accept the key, by each combination it publishes (G5)? */
 bool gate_server_shows(const struct gate_server *s, const struct gate_key *k);
+bool gate_server_shows_ta(const struct gate_server *s);
 /* The record that names the key itself. */
 struct gate_record gate_key_record(const struct gate_key *k);
 struct gate_record gate_ta_record(const struct gate_key *k);
 bool gate_record_is(const struct gate_record *a, const struct gate_record *b);
 bool gate_server_has(const struct gate_server *s, const struct gate_record *r);
-bool gate_is_served(const struct gate_evidence *e, const struct gate_key *k, struct str *edge);
+bool gate_is_served(const struct gate_set *set, const struct gate_evidence *e, const struct gate_key *k,
+                    struct str *edge);
+/* Is that the key's chain, the CA included? */
+bool gate_has_chain(const struct gate_key *k, const struct gate_served *served);
+/* Does every edge serve a chain, CA included, of a published key? */
+bool gate_knows_chains(const struct gate_set *set, const struct gate_evidence *e);
 /* Is the record one of a key of the set, whatever its state? */
 bool gate_set_knows(const struct gate_set *set, const struct gate_record *r);
 

@@ -30,32 +30,69 @@ bool gate_server_has(const struct gate_server *s, const struct gate_record *r)
     return false;
 }
 
+bool gate_server_shows_ta(const struct gate_server *s)
+{
+    for (size_t i = 0; i < s->nrecord; i++)
+        if (s->record[i].usage == 2)
+            return true;
+    return false;
+}
+
 /* A trust anchor record there must match the key's chain, too, or its combination fails alone. */
 bool gate_server_shows(const struct gate_server *s, const struct gate_key *k)
 {
     struct gate_record own = gate_key_record(k), ta = gate_ta_record(k);
     if (!gate_server_has(s, &own))
         return false;
-    bool shows_ta = false;
-    for (size_t i = 0; i < s->nrecord; i++)
-        shows_ta |= s->record[i].usage == 2;
-    return !shows_ta || (k->has_ta && gate_server_has(s, &ta));
+    return k->is_lost || !gate_server_shows_ta(s) || (k->has_ta && gate_server_has(s, &ta));
 }
 
-bool gate_is_served(const struct gate_evidence *e, const struct gate_key *k, struct str *edge)
+bool gate_has_chain(const struct gate_key *k, const struct gate_served *served)
+{
+    return memcmp(k->spki, served->spki, sizeof k->spki) == 0 && k->has_ta == served->has_ta &&
+           (!k->has_ta || memcmp(k->ta, served->ta, sizeof k->ta) == 0);
+}
+
+/* The same key under another CA may be another entry of the set; a chain of no entry counts for all of its
+ * key. */
+static bool is_of_other_entry(const struct gate_set *set, const struct gate_key *k,
+                              const struct gate_served *served)
+{
+    if (gate_has_chain(k, served))
+        return false;
+    for (size_t i = 0; i < set->nkey; i++)
+        if (gate_has_chain(&set->key[i], served))
+            return true;
+    return false;
+}
+
+bool gate_is_served(const struct gate_set *set, const struct gate_evidence *e, const struct gate_key *k,
+                    struct str *edge)
 {
     for (size_t i = 0; i < e->nedge; i++)
         for (size_t j = 0; j < e->edge[i].nserved; j++) {
             const struct gate_served *served = &e->edge[i].served[j];
-            if (memcmp(served->spki, k->spki, sizeof k->spki) != 0)
+            if (memcmp(served->spki, k->spki, sizeof k->spki) != 0 || is_of_other_entry(set, k, served))
                 continue;
-            if (k->has_ta && served->has_ta && memcmp(served->ta, k->ta, sizeof k->ta) != 0)
-                continue; /* the same key under another CA: another entry of the set */
             if (edge)
                 *edge = e->edge[i].name;
             return true;
         }
     return false;
+}
+
+bool gate_knows_chains(const struct gate_set *set, const struct gate_evidence *e)
+{
+    for (size_t i = 0; i < e->nedge; i++)
+        for (size_t j = 0; j < e->edge[i].nserved; j++) {
+            bool known = false;
+            for (size_t k = 0; k < set->nkey; k++)
+                known |= gate_key_is_published(&set->key[k]) &&
+                         gate_has_chain(&set->key[k], &e->edge[i].served[j]);
+            if (!known)
+                return false;
+        }
+    return true;
 }
 
 bool gate_set_knows(const struct gate_set *set, const struct gate_record *r)
@@ -84,13 +121,13 @@ bool gate_publishes_ta(const struct gate_set *set)
     bool served = false;
     for (size_t i = 0; i < set->nkey; i++) {
         const struct gate_key *k = &set->key[i];
-        if (k->state != GATE_ACTIVE && k->state != GATE_RETIRING)
-            continue;
+        if ((k->state != GATE_ACTIVE && k->state != GATE_RETIRING) || k->is_lost)
+            continue; /* the CAs of lost keys are lost records themselves */
         if (!k->has_ta)
             return false;
         served = true;
     }
-    return set->ta && served;
+    return set->ta && set->is_ta_on && served;
 }
 
 static void add_record(struct gate_out *out, struct gate_record r)
@@ -112,8 +149,8 @@ void gate_records(const struct gate_set *set, struct gate_out *out)
     bool ta = gate_publishes_ta(set);
     for (size_t i = 0; i < set->nkey; i++) {
         const struct gate_key *k = &set->key[i];
-        if (!gate_key_is_published(k))
-            continue;
+        if (!gate_key_is_published(k) || (k->is_lost && k->lost.usage == 2 && !ta))
+            continue; /* 2 1 1 of all that may be served, or none */
         add_record(out, gate_key_record(k));
         if (ta && k->has_ta)
             add_record(out, gate_ta_record(k));

@@ -71,6 +71,8 @@ static void pack_memory(struct buf *b, const struct gate_set *s)
     buf_add_u64(b, (uint64_t)s->largest_ttl_ms);
     buf_add_u64(b, (uint64_t)s->lower_ttl_ms);
     buf_add_u64(b, (uint64_t)s->lower_for_ms);
+    buf_add_u64(b, (uint64_t)s->no_ta_ms);
+    buf_add_u64(b, s->is_ta_on);
 }
 
 /* An empty memory is that of a new set. */
@@ -87,6 +89,8 @@ static bool unpack_memory(struct str bytes, struct gate_set *s)
     s->largest_ttl_ms = (int64_t)unpack_u64(&u);
     s->lower_ttl_ms = (int64_t)unpack_u64(&u);
     s->lower_for_ms = (int64_t)unpack_u64(&u);
+    s->no_ta_ms = (int64_t)unpack_u64(&u);
+    s->is_ta_on = unpack_u64(&u) != 0;
     return !u.bad && !u.rest.n;
 }
 
