@@ -11,4 +11,4 @@ def test_every_step_of_the_demo_holds(build, more):
     demo = start("lab/demo", "--build", build, "--once", env=environment(**more), text=True,
                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     said, _ = demo.communicate(timeout=120)
-    assert "5 of 5 steps held" in said and demo.returncode == 0, said
+    assert "7 of 7 steps held" in said and demo.returncode == 0, said
