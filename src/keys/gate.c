@@ -353,10 +353,29 @@ static bool is_only_alarm(const struct gate_out *out, enum gate_await what)
     return out->nalarm > 0;
 }
 
+/* The database may be older than the world: what edges serve belongs into every RRset, also into one that
+ * starts now; 2 1 1 is not added where there is none, its CA may be of old. */
+static void keep_live(const struct gate_evidence *e, struct gate_out *out)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < out->nrecord; i++)
+        if (out->record[i].usage != 2)
+            out->record[kept++] = out->record[i];
+    out->nrecord = kept;
+    for (size_t i = 0; i < e->nedge; i++)
+        for (size_t j = 0; j < e->edge[i].nserved; j++) {
+            struct gate_record r = {.usage = 3, .selector = 1, .mtype = 1};
+            memcpy(r.digest, e->edge[i].served[j].spki, sizeof r.digest);
+            gate_add_record(out, r);
+        }
+}
+
 static void conclude(const struct gate_set *set, const struct gate_evidence *e, struct gate_out *out)
 {
     gate_records(set, out);
     out->additions_only = out->nalarm > 0;
+    if (gate_has_alarm(out, GATE_AWAIT_EDGE_AHEAD) || gate_has_alarm(out, GATE_AWAIT_RECORD_UNKNOWN))
+        keep_live(e, out);
     bool is_held = out->nalarm > 0 && !is_only_alarm(out, GATE_AWAIT_CA_CHANGED); /* that, a reload mends */
     for (int a = 0; a < GATE_ALGORITHMS; a++) {
         int current = gate_find_state(set, (enum gate_algorithm)a, GATE_ACTIVE);

@@ -53,6 +53,7 @@ bool gate_key_is_next(const struct gate_key *k);
 /* Its records belong into the RRset. */
 bool gate_key_is_published(const struct gate_key *k);
 bool gate_publishes_ta(const struct gate_set *set);
+void gate_add_record(struct gate_out *out, struct gate_record r);
 size_t gate_count_records(const struct gate_set *set);
 
 int gate_find_state(const struct gate_set *set, enum gate_algorithm a, enum gate_state state);

@@ -130,13 +130,13 @@ bool gate_publishes_ta(const struct gate_set *set)
     return set->ta && set->is_ta_on && served;
 }
 
-static void add_record(struct gate_out *out, struct gate_record r)
+void gate_add_record(struct gate_out *out, struct gate_record r)
 {
     size_t at = 0;
     int order = 1;
     while (at < out->nrecord && (order = memcmp(&out->record[at], &r, sizeof r)) < 0)
         at++;
-    if (at < out->nrecord && order == 0)
+    if ((at < out->nrecord && order == 0) || out->nrecord == sizeof out->record / sizeof *out->record)
         return;
     memmove(&out->record[at + 1], &out->record[at], (out->nrecord - at) * sizeof r);
     out->record[at] = r;
@@ -151,9 +151,9 @@ void gate_records(const struct gate_set *set, struct gate_out *out)
         const struct gate_key *k = &set->key[i];
         if (!gate_key_is_published(k) || (k->is_lost && k->lost.usage == 2 && !ta))
             continue; /* 2 1 1 of all that may be served, or none */
-        add_record(out, gate_key_record(k));
+        gate_add_record(out, gate_key_record(k));
         if (ta && k->has_ta)
-            add_record(out, gate_ta_record(k));
+            gate_add_record(out, gate_ta_record(k));
     }
     out->is_large = out->nrecord > GATE_RECORDS_WARN;
 }
