@@ -1,5 +1,5 @@
-/* Random numbers from the kernel. Keys are made of rand_bytes alone: it keeps nothing. The others are as hard to
- * guess, but come from a small stock in each thread: good for DNS query ids, shuffles and jitter. */
+/* Random numbers from the kernel. Keys are made of rand_bytes alone: it keeps nothing. The others are as hard
+ * to guess, but come from a small stock in each thread: good for DNS query ids, shuffles and jitter. */
 #ifndef BASE_RAND_H
 #define BASE_RAND_H
 

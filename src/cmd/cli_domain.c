@@ -139,7 +139,10 @@ static void print_summary(const json_t *rows, const json_t *result)
     printf(" %s broken,", text(&a, result, "broken"));
     printf(" %s unknown,", text(&a, result, "unknown"));
     printf(" %s failed\n", text(&a, result, "failed"));
-    json_object_foreach(codes, code, count) printf("  %s %lld\n", code, (long long)json_integer_value(count));
+    json_object_foreach(codes, code, count)
+    {
+        printf("  %s %lld\n", code, (long long)json_integer_value(count));
+    }
     buf_release(&a);
 }
 

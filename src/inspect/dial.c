@@ -57,10 +57,9 @@ static bool hello(struct dialling *x, uint32_t *bits)
 /* Only one algorithm of certificates is offered: the server shows that one or cannot. */
 static enum err narrow(void *ctx, SSL *ssl, struct buf *why)
 {
-    static const char ecdsa[] = "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512";
-    static const char rsa[] =
-        "rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:RSA+SHA256:RSA+SHA384:"
-        "RSA+SHA512";
+    static char ecdsa[] = "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512";
+    static char rsa[] = "rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:RSA+SHA256:RSA+SHA384:"
+                        "RSA+SHA512";
     const struct dialling *x = ctx;
     if (x->d->asked == DIAL_ANY || SSL_set1_sigalgs_list(ssl, x->d->asked == DIAL_RSA ? rsa : ecdsa))
         return OK;

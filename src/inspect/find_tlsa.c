@@ -102,7 +102,8 @@ static void find_on_server(struct finder *x, const struct facts_server *s, const
     if (set->status != DNS_DATA && best)
         find_add_server(x, FIND_TLSA_MISSING_THERE, owner, s, "%s",
                         set->status == DNS_NXDOMAIN ? "the name does not exist" : "no TLSA record");
-    if (set->status == DNS_DATA && best != s && !same_records(set, facts_set(best, owner, DNS_TLSA))) {
+    if (set->status == DNS_DATA && best && best != s &&
+        !same_records(set, facts_set(best, owner, DNS_TLSA))) {
         struct str other = facts_server_text(x->a, best);
         find_add_server(x, FIND_TLSA_STALE, owner, s,
                         "%zu records with serial %u, others than %.*s with serial %u", set->n, s->serial,

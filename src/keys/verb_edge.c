@@ -195,7 +195,7 @@ static enum err put_probe(struct call *c, struct str edge, const json_t *o)
 enum err verb_edge_probe(struct call *c)
 {
     const json_t *probes = json_object_get(c->args, "probes");
-    struct str text, edge;
+    struct str text, edge = STR_NONE;
     int64_t ms;
     enum err e = arg_need(c, "edge", &text);
     if (!e)

@@ -15,9 +15,9 @@ static enum err add_names(struct call *c, const struct rollout *r, size_t from, 
         int64_t set = db_int(q, 3);
         rollout_health_add(h, db_text(q, 0), db_text(q, 2), (size_t)db_int(q, 1));
         bool known = !set || !key_sets;
-        for (size_t i = 0; !known && i < key_sets->n; i += sizeof set)
+        for (size_t i = 0; key_sets && !known && i < key_sets->n; i += sizeof set)
             known = memcmp(key_sets->p + i, &set, sizeof set) == 0;
-        if (!known)
+        if (key_sets && !known)
             buf_append(key_sets, &set, sizeof set);
     }
     return db_end(q, c->why);

@@ -64,7 +64,7 @@ enum err verb_domain_list(struct call *c)
 
 enum err verb_domain_show(struct call *c)
 {
-    struct str text, name;
+    struct str text, name = STR_NONE;
     struct domain_row row;
     enum err e = arg_need(c, "domain", &text);
     if (!e)

@@ -65,7 +65,7 @@ static enum err exists(struct call *c, struct str name, bool *out)
 /* The group that the argument names; it must be there. */
 static enum err named(struct call *c, struct str *name)
 {
-    bool there;
+    bool there = false;
     enum err e = arg_need(c, "edge_group", name);
     if (!e)
         e = exists(c, *name, &there);

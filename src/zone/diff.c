@@ -52,9 +52,9 @@ static bool is_servers_own(const struct zone_spec *s, const struct dns_raw *r)
 /* The record with the same type and data, or NULL. */
 static const struct dns_raw *find(struct slice in, const struct dns_raw *r)
 {
-    for (size_t i = 0; i < in.n; i++)
-        if (in.r[i].type == r->type && str_equal(in.r[i].rdata, r->rdata))
-            return &in.r[i];
+    for (const struct dns_raw *one = in.r, *end = in.r + in.n; one < end; one++)
+        if (one->type == r->type && str_equal(one->rdata, r->rdata))
+            return one;
     return NULL;
 }
 
