@@ -54,8 +54,7 @@ static void count_progress(void *ctx, json_t *line)
 
 static enum err call(json_t *request, int *progress, json_t **result, struct buf *why)
 {
-    enum err e =
-        ctl_call(path, request, progress ? count_progress : NULL, progress, 10000, result, why);
+    enum err e = ctl_call(path, request, progress ? count_progress : NULL, progress, 10000, result, why);
     json_decref(request);
     return e;
 }

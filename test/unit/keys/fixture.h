@@ -92,7 +92,8 @@ static void good(struct fixture *f, const char *verb, const char *args)
 }
 
 /* The key set that another process would serve for a name; 0: none. */
-static __attribute__((unused)) uint64_t served(struct fixture *f, const char *name, struct tls_identity *identity)
+static __attribute__((unused)) uint64_t served(struct fixture *f, const char *name,
+                                               struct tls_identity *identity)
 {
     char path[96];
     struct keystore_view v = {0};

@@ -23,13 +23,14 @@ static void states_survive_a_restart(void **state)
     struct queue *q = spool_queue(NULL);
     assert_int_equal(spool_commit(w, 10, 'c', id, "one@a.example", "two@b.example"), OK);
     struct queue_message *m = spool_claim(q);
-    struct queue_result r[2] = {{.rcpt = 0, .status = QUEUE_DELIVERED, .reason = STR("delivered"), .text = STR("250 fine")},
-                                {.rcpt = 1,
-                                 .status = QUEUE_DEFERRED,
-                                 .reason = STR("tlsa-no-match"),
-                                 .text = STR("no record matches"),
-                                 .next_ms = clock_wall() + 7200000,
-                                 .warned_ms = clock_wall()}};
+    struct queue_result r[2] = {
+        {.rcpt = 0, .status = QUEUE_DELIVERED, .reason = STR("delivered"), .text = STR("250 fine")},
+        {.rcpt = 1,
+         .status = QUEUE_DEFERRED,
+         .reason = STR("tlsa-no-match"),
+         .text = STR("no record matches"),
+         .next_ms = clock_wall() + 7200000,
+         .warned_ms = clock_wall()}};
     int64_t next = clock_wall() + 3600000;
     struct queue_settlement s = {.results = r, .count = 2, .next_ms = next};
     assert_int_equal(queue_settle(q, m, &s, NULL), OK);

@@ -135,7 +135,8 @@ static __attribute__((unused)) void spool_is_empty(struct queue *q)
 static __attribute__((unused)) void spool_settle(struct queue *q, struct queue_message *m, size_t rcpt,
                                                  enum queue_status status, const char *text, int64_t next_ms)
 {
-    struct queue_result r = {.rcpt = rcpt, .status = status, .reason = STR("some-reason"), .text = str_of(text)};
+    struct queue_result r = {
+        .rcpt = rcpt, .status = status, .reason = STR("some-reason"), .text = str_of(text)};
     struct buf why = {0};
     assert_int_equal(
         queue_settle(q, m, &(struct queue_settlement){.results = &r, .count = 1, .next_ms = next_ms}, &why),
