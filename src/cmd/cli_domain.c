@@ -156,7 +156,7 @@ int cli_domain_status(const struct cli *cli, const struct cli_noun *noun, const 
 {
     json_t *rows, *result;
     int code = cli_send(cli, noun, verb, request, &rows, &result);
-    if (result && json_is_object(result)) {
+    if (json_is_object(result)) {
         if (json_integer_value(json_object_get(result, "broken")) ||
             json_integer_value(json_object_get(result, "unknown")))
             code = EXIT_FAILED;

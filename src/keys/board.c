@@ -27,7 +27,7 @@ struct board *board_new(const struct gate_set *gate)
 {
     struct board *b = must_alloc(calloc(1, sizeof *b));
     b->options = *gate;
-    b->lock = must_alloc(calloc(1, sizeof *b->lock));
+    b->lock = must_alloc(calloc(1, sizeof(pthread_mutex_t)));
     pthread_mutex_init(b->lock, NULL);
     thread_cond_init(&b->posted);
     return b;

@@ -19,7 +19,8 @@ struct keep_zone *keep_zone_get(struct keeper *k, struct str name)
     struct keep_zone *z = must_alloc(calloc(1, sizeof *z));
     z->keeper = k;
     z->name = str_dup(name);
-    k->zones = must_alloc(realloc(k->zones, (k->zone_n + 1) * sizeof *k->zones));
+    k->zones = must_alloc(
+        reallocarray(k->zones, k->zone_n + 1, sizeof z)); // NOLINT(bugprone-sizeof-expression): pointers
     k->zones[k->zone_n++] = z;
     return z;
 }

@@ -85,8 +85,8 @@ def test_a_dead_host_rests_and_does_not_slow_the_others(lab, edge):
 
 def test_the_sender_is_warned_once_and_told_at_the_end(lab, edge, configured):
     configured(delay_warning="2s", retry_schedule="1s", queue_lifetime="6s")
-    lab.add_zones(Zone("gone.example", PLAIN.format(address="127.0.25.93"), signed=False))
-    edge.submit(SENDER, "b@gone.example", subject="patience")
+    lab.add_zones(Zone("unreachable.example", PLAIN.format(address="127.0.25.93"), signed=False))
+    edge.submit(SENDER, "b@unreachable.example", subject="patience")
     notices = lab.mailboxes.to(SENDER, count=2, seconds=30)
     time.sleep(3)
     assert len(lab.mailboxes.to(SENDER)) == 2, "one warning, one end"

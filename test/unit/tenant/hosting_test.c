@@ -471,7 +471,7 @@ static void test_migration(void **state)
     static const char *const rows[] = {
         "INSERT INTO meta VALUES (1, 'an older one', 7, 7, 9)",
         "INSERT INTO tenant VALUES (3, 'acme', 0)",
-        "INSERT INTO domain VALUES ('a.example', 3, 'mx.a', 'lmtp', 'h.example', 24, 'none', 'any', 0)",
+        "INSERT INTO domain VALUES ('a.example', 3, 'mx.a.example', 'lmtp', 'h.x', 24, 'none', 'any', 0)",
         "INSERT INTO key_set VALUES (9, 1, 0)",
         "INSERT INTO change VALUES (7, 'key', '', '')",
     };
