@@ -3,6 +3,7 @@
 #include "inspect/domain.h"
 #include "inspect/verbs_priv.h"
 #include "inspect/wanted.h"
+#include "tenant/bulk.h"
 
 enum { PAGE = 200, WORKERS = 16 };
 
@@ -158,22 +159,15 @@ struct page {
     struct str after, tenant;
 };
 
+static void take_name(void *ctx, struct str name)
+{
+    add_name(ctx, name);
+}
+
 static enum err read_page(struct call *c, void *ctx)
 {
     struct page *p = ctx;
-    int64_t tenant = 0;
-    enum err e = p->tenant.n ? tenant_id_of(c, p->tenant, TENANT_ONE, &tenant) : OK;
-    if (e)
-        return e;
-    struct db_query *q =
-        db_query(c->db, "SELECT name FROM domain WHERE name > $1 AND ($2 = 0 OR tenant_id = $2)"
-                        " ORDER BY name LIMIT $3");
-    db_bind_text(q, p->after);
-    db_bind_int(q, tenant);
-    db_bind_int(q, PAGE);
-    while (p->s->n < PAGE && db_next(q))
-        add_name(p->s, db_text(q, 0));
-    return db_end(q, c->why);
+    return bulk_page(c, p->tenant, p->after, PAGE - p->s->n, take_name, p->s);
 }
 
 static enum err run_all(struct status *s, struct str tenant)

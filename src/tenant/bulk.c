@@ -122,27 +122,39 @@ static enum err run_file(struct bulk *b, struct str text)
     return e ? e : flush(b);
 }
 
-struct page {
-    struct bulk *b;
-    struct str after, tenant;
-};
-
-static enum err read_page(struct call *c, void *ctx)
+enum err bulk_page(struct call *c, struct str tenant, struct str after, size_t most,
+                   void (*each)(void *ctx, struct str name), void *ctx)
 {
-    struct page *p = ctx;
-    int64_t tenant = 0;
-    enum err e = p->tenant.n ? tenant_id_of(c, p->tenant, TENANT_ONE, &tenant) : OK;
+    int64_t id = 0;
+    enum err e = tenant.n ? tenant_id_of(c, tenant, TENANT_ONE, &id) : OK;
     if (e)
         return e;
     struct db_query *q =
         db_query(c->db, "SELECT name FROM domain WHERE name > $1 AND ($2 = 0 OR tenant_id = $2)"
                         " ORDER BY name LIMIT $3");
-    db_bind_text(q, p->after);
-    db_bind_int(q, tenant);
-    db_bind_int(q, PORTION);
+    db_bind_text(q, after);
+    db_bind_int(q, id);
+    db_bind_int(q, (int64_t)most);
     while (db_next(q))
-        p->b->name[p->b->n++] = arena_str(&p->b->a, db_text(q, 0));
+        each(ctx, db_text(q, 0));
     return db_end(q, c->why);
+}
+
+struct page {
+    struct bulk *b;
+    struct str after, tenant;
+};
+
+static void take_name(void *ctx, struct str name)
+{
+    struct bulk *b = ctx;
+    b->name[b->n++] = arena_str(&b->a, name);
+}
+
+static enum err read_page(struct call *c, void *ctx)
+{
+    struct page *p = ctx;
+    return bulk_page(c, p->tenant, p->after, PORTION, take_name, p->b);
 }
 
 /* All domains, or those of a tenant, by name; what comes while it runs is seen when it is still ahead. */

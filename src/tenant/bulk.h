@@ -15,6 +15,11 @@ enum bulk_selection {
     BULK_SELECTED, /* these, and "all" or "tenant" */
 };
 
+/* A page of accepted domains by name, those behind `after` and of `tenant` (empty: of all), to each(). The
+ * names are borrowed. For use within tenant_transact. */
+enum err bulk_page(struct call *c, struct str tenant, struct str after, size_t most,
+                   void (*each)(void *ctx, struct str name), void *ctx) MUST_CHECK;
+
 /* Result: for "domain" an array of domains, else {"changed": n, "unchanged": n, "failed": n, "failures":
  * [{"domain": ..., "error": ...}, ...]}, of failures the first hundred. Progress: {"done": n, "failed": n}.
  */
