@@ -82,8 +82,24 @@ static void follow_sightings(const struct gate_set *set, const struct gate_readi
         move(out, k, GATE_EVENT_UNREADY, GATE_PUBLISHED, r->e->wall_ms, subject);
 }
 
-/* A record that was missing while its key was served is doubted until it has been everywhere for two TTLs
- * again: a restored database may have put it back. A server without the RRset demands nothing. */
+/* Does an edge serve another key of the algorithm, though this one is active? Or it under another CA, while
+ * caches may hold 2 1 1? */
+static bool is_passed_over(const struct gate_set *set, const struct gate_evidence *e, const struct gate_key *k)
+{
+    bool ca_matters = gate_ca_matters(set);
+    for (size_t i = 0; i < e->nedge; i++)
+        for (size_t j = 0; j < e->edge[i].nserved; j++) {
+            const struct gate_served *served = &e->edge[i].served[j];
+            if (served->algorithm == k->algorithm && (memcmp(served->spki, k->spki, sizeof k->spki) != 0 ||
+                                                      (ca_matters && !gate_has_chain(k, served))))
+                return true;
+        }
+    return false;
+}
+
+/* Settled: every edge serves it. Until then, and when an edge turns up with another key or its record was
+ * missing, it must be proven like a ready key before an edge is told to serve it: a restored database may be
+ * the one that calls it active. A server without the RRset demands nothing. */
 static void follow_active(const struct gate_set *set, const struct gate_reading *r, struct gate_key *k)
 {
     for (size_t i = 0; i < r->e->nserver; i++) {
@@ -93,9 +109,12 @@ static void follow_active(const struct gate_set *set, const struct gate_reading 
             return;
         }
     }
-    if (k->proven_ms != GATE_SETTLED && r->whole)
+    bool is_settled = k->proven_ms == GATE_SETTLED, is_passed = is_passed_over(set, r->e, k);
+    if (is_settled && is_passed)
+        k->proven_ms = 0;
+    else if (!is_settled && r->whole)
         add_proof(k, r->servers);
-    if (k->proven_ms >= gate_wait_ms(set))
+    if (k->proven_ms >= gate_wait_ms(set) && r->confirmed && !is_passed)
         k->proven_ms = GATE_SETTLED;
 }
 
@@ -180,7 +199,6 @@ static void activate(struct gate_key *k, int64_t wall_ms, struct gate_out *out)
 {
     move(out, k, GATE_EVENT_ACTIVATED, GATE_ACTIVE, wall_ms, STR_NONE);
     k->roll = GATE_ROLL_NO;
-    k->proven_ms = GATE_SETTLED;
 }
 
 static void start_fresh(struct gate_set *set, const struct gate_reading *r, struct gate_out *out)
@@ -189,8 +207,10 @@ static void start_fresh(struct gate_set *set, const struct gate_reading *r, stru
         return;
     for (int a = 0; a < GATE_ALGORITHMS; a++) {
         int first = gate_find_next(set, (enum gate_algorithm)a);
-        if (set->wants[a] && first != GATE_NO_KEY)
-            activate(&set->key[first], r->e->wall_ms, out);
+        if (!set->wants[a] || first == GATE_NO_KEY)
+            continue;
+        activate(&set->key[first], r->e->wall_ms, out);
+        set->key[first].proven_ms = GATE_SETTLED; /* no cache holds anything that it could contradict */
     }
 }
 
@@ -345,16 +365,16 @@ static void say_what_is_awaited(const struct gate_set *set, const struct gate_ev
             out->waiting.what = GATE_AWAIT_NEXT_KEY;
 }
 
-static bool is_only_alarm(const struct gate_out *out, enum gate_await what)
+static bool has_other_alarm(const struct gate_out *out, enum gate_await one, enum gate_await two)
 {
     for (size_t i = 0; i < out->nalarm; i++)
-        if (out->alarm[i].what != what)
-            return false;
-    return out->nalarm > 0;
+        if (out->alarm[i].what != one && out->alarm[i].what != two)
+            return true;
+    return false;
 }
 
-/* The database may be older than the world: what edges serve belongs into every RRset, also into one that
- * starts now; 2 1 1 is not added where there is none, its CA may be of old. */
+/* The database may be older than the world, as far as can be seen: what edges serve belongs into every RRset;
+ * 2 1 1 is not added, its CA may be of old. */
 static void keep_live(const struct gate_evidence *e, struct gate_out *out)
 {
     size_t kept = 0;
@@ -374,9 +394,9 @@ static void conclude(const struct gate_set *set, const struct gate_evidence *e, 
 {
     gate_records(set, out);
     out->additions_only = out->nalarm > 0;
-    if (gate_has_alarm(out, GATE_AWAIT_EDGE_AHEAD) || gate_has_alarm(out, GATE_AWAIT_RECORD_UNKNOWN))
+    if (has_other_alarm(out, GATE_AWAIT_RECORD_MISSING, GATE_AWAIT_RECORD_RETURNED))
         keep_live(e, out);
-    bool is_held = out->nalarm > 0 && !is_only_alarm(out, GATE_AWAIT_CA_CHANGED); /* that, a reload mends */
+    bool is_held = has_other_alarm(out, GATE_AWAIT_CA_CHANGED, GATE_AWAIT_NOTHING); /* a reload mends that */
     for (int a = 0; a < GATE_ALGORITHMS; a++) {
         int current = gate_find_state(set, (enum gate_algorithm)a, GATE_ACTIVE);
         bool stops = current == GATE_NO_KEY && gate_other_serves(set, (enum gate_algorithm)a);

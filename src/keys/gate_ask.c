@@ -33,8 +33,7 @@ static enum gate_reply stage_twin(struct gate_set *set, struct gate_key *twin, c
     }
     bool same_ca =
         twin->has_ta == key->has_ta && (!key->has_ta || memcmp(twin->ta, key->ta, sizeof key->ta) == 0);
-    bool ca_matters = set->ta || set->no_ta_ms < gate_wait_ms(set);
-    if (!twin->is_lost && ca_matters && !same_ca) {
+    if (!twin->is_lost && gate_ca_matters(set) && !same_ca) {
         *is_new = true; /* no cache may hold 2 1 1 of another CA alone when the chain is served */
         return GATE_DONE;
     }
@@ -323,6 +322,7 @@ enum gate_reply gate_accept(struct gate_set *set, const struct gate_evidence *e,
     for (int a = 0; a < GATE_ALGORITHMS; a++)
         take_what_is_live(&trial, e, (enum gate_algorithm)a);
     *set = trial;
+    set->is_ta_on = false; /* until all edges serve chains that we know again */
     buf_set(why, "what edges serve and servers publish is taken as the truth");
     return GATE_DONE;
 }

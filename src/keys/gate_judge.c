@@ -136,7 +136,7 @@ static void judge_returned(const struct gate_set *set, const struct gate_evidenc
 {
     for (size_t i = 0; i < set->nkey; i++) {
         const struct gate_key *k = &set->key[i];
-        if (k->state != GATE_ACTIVE || k->proven_ms < 0 || k->proven_ms == GATE_SETTLED)
+        if (k->state != GATE_ACTIVE || k->proven_ms < 0 || k->proven_ms >= gate_wait_ms(set))
             continue;
         int64_t until_ms = e->wall_ms + gate_wait_ms(set) - k->proven_ms;
         add_alarm(out, (struct gate_waiting){GATE_AWAIT_RECORD_RETURNED, k->id, until_ms, STR_NONE});

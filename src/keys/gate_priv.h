@@ -53,6 +53,8 @@ bool gate_key_is_next(const struct gate_key *k);
 /* Its records belong into the RRset. */
 bool gate_key_is_published(const struct gate_key *k);
 bool gate_publishes_ta(const struct gate_set *set);
+/* May a cache hold 2 1 1, or will one? */
+bool gate_ca_matters(const struct gate_set *set);
 void gate_add_record(struct gate_out *out, struct gate_record r);
 size_t gate_count_records(const struct gate_set *set);
 

@@ -121,13 +121,18 @@ bool gate_publishes_ta(const struct gate_set *set)
     bool served = false;
     for (size_t i = 0; i < set->nkey; i++) {
         const struct gate_key *k = &set->key[i];
-        if ((k->state != GATE_ACTIVE && k->state != GATE_RETIRING) || k->is_lost)
-            continue; /* the CAs of lost keys are lost records themselves */
+        if ((k->state != GATE_ACTIVE && k->state != GATE_RETIRING) || (k->is_lost && k->lost.usage == 2))
+            continue;
         if (!k->has_ta)
-            return false;
+            return false; /* a lost key, too: whose chain an edge serves with it is not known */
         served = true;
     }
     return set->ta && set->is_ta_on && served;
+}
+
+bool gate_ca_matters(const struct gate_set *set)
+{
+    return set->ta || set->no_ta_ms < gate_wait_ms(set);
 }
 
 void gate_add_record(struct gate_out *out, struct gate_record r)

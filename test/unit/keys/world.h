@@ -63,7 +63,7 @@ struct edge {
 };
 
 struct job {
-    bool is_under_way, only_adds;
+    bool is_under_way, only_adds, publishes;
     struct gate_record r[RRSET_MAX];
     size_t n;
     int64_t ttl_ms, done_ms;
@@ -343,9 +343,9 @@ static void check_withdrawal(struct world *w, const struct version *before, cons
             continue;
         int key = digest_number(before->r[i].digest);
         int64_t last = w->served_ms[key];
-        if (last >= 0 && w->now_ms - last < 2 * w->disk.ttl_ms)
+        if (last >= 0 && w->now_ms - last < 2 * before->ttl_ms)
             wrong(w, "G2: the record of k%d is withdrawn %.2f s after it was last served (ttl %.1f)", key,
-                  (double)(w->now_ms - last) / 1000, (double)w->disk.ttl_ms / 1000);
+                  (double)(w->now_ms - last) / 1000, (double)before->ttl_ms / 1000);
     }
 }
 
@@ -526,6 +526,7 @@ static void begin_job(struct world *w, struct zone *z)
         return;
     job->is_under_way = true;
     job->only_adds = w->out.additions_only;
+    job->publishes = z->publishes;
     job->n = z->publishes ? w->out.nrecord : 0;
     memcpy(job->r, w->out.record, w->out.nrecord * sizeof *job->r);
     job->ttl_ms = w->set.ttl_ms;
@@ -542,7 +543,7 @@ static void finish_job(struct world *w, struct zone *z)
     struct gate_record r[RRSET_MAX];
     size_t n = 0;
     int64_t ttl_ms = job->ttl_ms;
-    if (job->only_adds && z->publishes && now->n > 0) { /* in doubt no RRset is started */
+    if (job->only_adds && job->publishes && now->n > 0) { /* in doubt no RRset is started */
         memcpy(r, now->r, now->n * sizeof *r);
         n = now->n;
         for (size_t i = 0; i < job->n && n < RRSET_MAX; i++)
@@ -550,7 +551,7 @@ static void finish_job(struct world *w, struct zone *z)
                 r[n++] = job->r[i];
         if (n == now->n || happens(w, 500))
             ttl_ms = now->ttl_ms;
-    } else if (!job->only_adds || !z->publishes) {
+    } else if (!job->only_adds || !job->publishes) {
         memcpy(r, job->r, job->n * sizeof *r);
         n = job->n;
     }
