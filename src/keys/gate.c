@@ -82,24 +82,25 @@ static void follow_sightings(const struct gate_set *set, const struct gate_readi
         move(out, k, GATE_EVENT_UNREADY, GATE_PUBLISHED, r->e->wall_ms, subject);
 }
 
-/* Does an edge serve another key of the algorithm, though this one is active? Or it under another CA, while
- * caches may hold 2 1 1? */
-static bool is_passed_over(const struct gate_set *set, const struct gate_evidence *e, const struct gate_key *k)
+/* Does every edge say that it serves the key, under its CA while caches may hold 2 1 1? */
+static bool is_served_by_all(const struct gate_set *set, const struct gate_reading *r,
+                             const struct gate_key *k)
 {
-    bool ca_matters = gate_ca_matters(set);
-    for (size_t i = 0; i < e->nedge; i++)
-        for (size_t j = 0; j < e->edge[i].nserved; j++) {
-            const struct gate_served *served = &e->edge[i].served[j];
-            if (served->algorithm == k->algorithm && (memcmp(served->spki, k->spki, sizeof k->spki) != 0 ||
-                                                      (ca_matters && !gate_has_chain(k, served))))
-                return true;
-        }
-    return false;
+    bool all = r->confirmed, ca_matters = gate_ca_matters(set);
+    for (size_t i = 0; all && i < r->e->nedge; i++) {
+        const struct gate_edge *edge = &r->e->edge[i];
+        bool does = false;
+        for (size_t j = 0; j < edge->nserved; j++)
+            does |= memcmp(edge->served[j].spki, k->spki, sizeof k->spki) == 0 &&
+                    (!ca_matters || gate_has_chain(k, &edge->served[j]));
+        all = does;
+    }
+    return all;
 }
 
-/* Settled: every edge serves it. Until then, and when an edge turns up with another key or its record was
- * missing, it must be proven like a ready key before an edge is told to serve it: a restored database may be
- * the one that calls it active. A server without the RRset demands nothing. */
+/* Until every edge serves it an active key must be as proven as a ready one, or no edge is told to: a
+ * restored database may be the one that calls it active, or that put its record back. A server without the
+ * RRset demands nothing. */
 static void follow_active(const struct gate_set *set, const struct gate_reading *r, struct gate_key *k)
 {
     for (size_t i = 0; i < r->e->nserver; i++) {
@@ -109,13 +110,12 @@ static void follow_active(const struct gate_set *set, const struct gate_reading 
             return;
         }
     }
-    bool is_settled = k->proven_ms == GATE_SETTLED, is_passed = is_passed_over(set, r->e, k);
-    if (is_settled && is_passed)
-        k->proven_ms = 0;
-    else if (!is_settled && r->whole)
-        add_proof(k, r->servers);
-    if (k->proven_ms >= gate_wait_ms(set) && r->confirmed && !is_passed)
+    if (is_served_by_all(set, r, k))
         k->proven_ms = GATE_SETTLED;
+    else if (k->proven_ms == GATE_SETTLED && !r->servers.joined)
+        k->proven_ms = 0;
+    else if (k->proven_ms != GATE_SETTLED && r->whole)
+        add_proof(k, r->servers);
 }
 
 /* Only confirmations made after the key was taken out of service count. Until there are some, proven_ms is
@@ -394,7 +394,7 @@ static void conclude(const struct gate_set *set, const struct gate_evidence *e, 
 {
     gate_records(set, out);
     out->additions_only = out->nalarm > 0;
-    if (has_other_alarm(out, GATE_AWAIT_RECORD_MISSING, GATE_AWAIT_RECORD_RETURNED))
+    if (has_other_alarm(out, GATE_AWAIT_RECORD_MISSING, GATE_AWAIT_UNPROVEN))
         keep_live(e, out);
     bool is_held = has_other_alarm(out, GATE_AWAIT_CA_CHANGED, GATE_AWAIT_NOTHING); /* a reload mends that */
     for (int a = 0; a < GATE_ALGORITHMS; a++) {

@@ -179,8 +179,10 @@ struct gate_evidence {
       "restore a newer database or import the missing key; if there is none, kedge key accept")              \
     X(RECORD_MISSING, true, "record-missing", "the TLSA record of a served key is missing on a server",      \
       "see that the server has the zone's newest version; it is published again by itself")                  \
-    X(RECORD_RETURNED, true, "record-returned",                                                              \
-      "the TLSA record of a served key was missing on a server; caches may still lack it", "")               \
+    X(UNPROVEN, true, "unproven",                                                                            \
+      "an edge does not serve the active key, and its TLSA record has not been in sight for two TTLs; the "  \
+      "database may have been restored",                                                                     \
+      "nothing: the edge is told to serve it when that is safe")                                             \
     X(CA_CHANGED, true, "ca-changed", "an edge serves a chain of another issuing CA than the key's",         \
       "import the new certificate: kedge key add; it waits at the gate")                                     \
     X(PUBLICATION, false, "publication", "the TLSA record is not on every server yet", "")                   \

@@ -251,29 +251,52 @@ static bool adopt_all(struct gate_set *set, const struct gate_evidence *e)
     return fits;
 }
 
-enum extent { ANYWHERE, EVERYWHERE };
-
-static bool is_on(const struct gate_evidence *e, const struct gate_key *k, enum extent extent)
+/* A server without the RRset demands nothing. */
+static bool is_everywhere(const struct gate_evidence *e, const struct gate_key *k)
 {
     struct gate_record own = gate_key_record(k);
-    bool any = false, all = true;
-    for (size_t i = 0; i < e->nserver; i++) {
-        bool has = gate_server_has(&e->server[i], &own);
-        any |= has;
-        all &= has || e->server[i].nrecord == 0;
-    }
-    return extent == EVERYWHERE ? all : any;
+    for (size_t i = 0; i < e->nserver; i++)
+        if (e->server[i].nrecord > 0 && !gate_server_has(&e->server[i], &own))
+            return false;
+    return true;
 }
 
-/* The newest key that edges serve, servers publish and we have whole is active; others that are served, were
- * active or are still published retire; the rest starts anew or is gone. */
+static bool is_anywhere(const struct gate_evidence *e, const struct gate_key *k)
+{
+    struct gate_record own = gate_key_record(k);
+    for (size_t i = 0; i < e->nserver; i++)
+        if (gate_server_has(&e->server[i], &own))
+            return true;
+    return false;
+}
+
+/* What is served, was active or is still on a server must wait out its withdrawal; what could become active
+ * starts anew. */
+static enum gate_state state_beside_live(const struct gate_set *set, const struct gate_evidence *e,
+                                         const struct gate_key *k)
+{
+    if (gate_is_served(set, e, k, NULL) || k->state == GATE_ACTIVE)
+        return GATE_RETIRING;
+    switch (k->state) {
+    case GATE_GENERATED:
+        return is_anywhere(e, k) ? GATE_PUBLISHED : GATE_GENERATED;
+    case GATE_READY:
+        return GATE_PUBLISHED;
+    case GATE_GONE:
+        return is_anywhere(e, k) ? GATE_RETIRING : GATE_GONE;
+    default:
+        return k->state;
+    }
+}
+
+/* The newest key that edges serve, servers publish and we have whole is active. */
 static void take_what_is_live(struct gate_set *set, const struct gate_evidence *e, enum gate_algorithm a)
 {
     struct gate_key *live = NULL;
     for (size_t i = 0; i < set->nkey; i++) {
         struct gate_key *k = &set->key[i];
         if (k->algorithm == a && !k->is_lost && !k->is_compromised && set->wants[a] &&
-            gate_is_served(set, e, k, NULL) && (k->state == GATE_ACTIVE || is_on(e, k, EVERYWHERE)) &&
+            gate_is_served(set, e, k, NULL) && (k->state == GATE_ACTIVE || is_everywhere(e, k)) &&
             (!live || k->id > live->id))
             live = k;
     }
@@ -283,15 +306,12 @@ static void take_what_is_live(struct gate_set *set, const struct gate_evidence *
             continue;
         enum gate_state before = k->state;
         if (k == live) {
-            k->proven_ms = k->state == GATE_ACTIVE ? k->proven_ms : 0;
+            k->proven_ms = before == GATE_ACTIVE ? k->proven_ms : 0;
             k->state = GATE_ACTIVE;
             k->roll = GATE_ROLL_NO;
-        } else if (gate_is_served(set, e, k, NULL) || k->state == GATE_ACTIVE) {
-            k->state = gate_is_served(set, e, k, NULL) || is_on(e, k, ANYWHERE) ? GATE_RETIRING : GATE_GONE;
-            k->proven_ms = -1;
-        } else if (k->state == GATE_READY || k->state == GATE_PUBLISHED) {
-            k->state = GATE_PUBLISHED;
-            k->proven_ms = -1;
+        } else {
+            k->state = state_beside_live(set, e, k);
+            k->proven_ms = k->state == GATE_GONE ? k->proven_ms : -1;
         }
         if (k->state != before)
             k->since_ms = e->wall_ms;

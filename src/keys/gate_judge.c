@@ -58,13 +58,22 @@ static uint64_t hash(uint64_t h, const void *p, size_t n)
     return h;
 }
 
+/* Every bit of the sum depends on every bit of h (the finalizer of MurmurHash3): sums of plain FNV of equal
+ * serials cancel each other out. */
+static uint64_t scatter(uint64_t h)
+{
+    h = (h ^ (h >> 33)) * 0xff51afd7ed558ccd;
+    h = (h ^ (h >> 33)) * 0xc4ceb9fe1a85ec53;
+    return h ^ (h >> 33);
+}
+
 /* Sums, so that the order of servers does not matter. */
 static void hash_servers(const struct gate_evidence *e, struct gate_reading *out)
 {
     for (size_t i = 0; i < e->nserver; i++) {
         uint64_t name = hash(0xcbf29ce484222325, e->server[i].name.p, e->server[i].name.n);
-        out->names += name;
-        out->serials += hash(name, &e->server[i].serial, sizeof e->server[i].serial);
+        out->names += scatter(name);
+        out->serials += scatter(hash(name, &e->server[i].serial, sizeof e->server[i].serial));
     }
 }
 
@@ -132,14 +141,14 @@ static void judge_records(const struct gate_set *set, const struct gate_evidence
     }
 }
 
-static void judge_returned(const struct gate_set *set, const struct gate_evidence *e, struct gate_out *out)
+static void judge_unproven(const struct gate_set *set, const struct gate_evidence *e, struct gate_out *out)
 {
     for (size_t i = 0; i < set->nkey; i++) {
         const struct gate_key *k = &set->key[i];
         if (k->state != GATE_ACTIVE || k->proven_ms < 0 || k->proven_ms >= gate_wait_ms(set))
             continue;
         int64_t until_ms = e->wall_ms + gate_wait_ms(set) - k->proven_ms;
-        add_alarm(out, (struct gate_waiting){GATE_AWAIT_RECORD_RETURNED, k->id, until_ms, STR_NONE});
+        add_alarm(out, (struct gate_waiting){GATE_AWAIT_UNPROVEN, k->id, until_ms, STR_NONE});
     }
 }
 
@@ -195,7 +204,7 @@ void gate_judge(const struct gate_set *set, const struct gate_reading *r, struct
         raise_alarm(out, GATE_AWAIT_CLOCK_JUMPED, STR_NONE, 0);
     for (size_t i = 0; i < e->nserver; i++)
         judge_server(set, e, &e->server[i], out);
-    judge_returned(set, e, out);
+    judge_unproven(set, e, out);
     for (size_t i = 0; i < e->nedge; i++) {
         if (e->edge[i].age_ms < 0)
             raise_alarm(out, GATE_AWAIT_EDGE_UNCONFIRMED, e->edge[i].name, 0);
