@@ -184,9 +184,9 @@ static bool is_fresh(const struct gate_set *set, const struct gate_reading *r)
         if (r->e->server[i].nrecord > 0)
             return false;
     for (size_t i = 0; i < set->nkey; i++)
-        if (set->key[i].state != GATE_GENERATED)
+        if (!gate_key_is_next(&set->key[i]))
             return false;
-    return r->whole;
+    return r->whole && r->confirmed;
 }
 
 static void retire(struct gate_key *k, int64_t wall_ms, struct gate_out *out)
@@ -390,12 +390,38 @@ static void keep_live(const struct gate_evidence *e, struct gate_out *out)
         }
 }
 
+/* Does what is published match the chain by each usage on its own (G5)? */
+static bool is_promised(const struct gate_out *out, const struct gate_served *served)
+{
+    bool has_ta = false, is_key = false, is_ta = false;
+    for (size_t i = 0; i < out->nrecord; i++) {
+        const struct gate_record *r = &out->record[i];
+        has_ta |= r->usage == 2;
+        is_key |= r->usage == 3 && memcmp(r->digest, served->spki, sizeof r->digest) == 0;
+        is_ta |= r->usage == 2 && served->has_ta && memcmp(r->digest, served->ta, sizeof r->digest) == 0;
+    }
+    return is_key && (is_ta || !has_ta);
+}
+
+static bool is_kept_by_all(const struct gate_evidence *e, const struct gate_out *out)
+{
+    for (size_t i = 0; i < e->nedge; i++) {
+        if (!e->edge[i].nserved)
+            return false;
+        for (size_t j = 0; j < e->edge[i].nserved; j++)
+            if (!is_promised(out, &e->edge[i].served[j]))
+                return false;
+    }
+    return true;
+}
+
 static void conclude(const struct gate_set *set, const struct gate_evidence *e, struct gate_out *out)
 {
     gate_records(set, out);
     out->additions_only = out->nalarm > 0;
     if (has_other_alarm(out, GATE_AWAIT_RECORD_MISSING, GATE_AWAIT_UNPROVEN))
         keep_live(e, out);
+    out->may_start = !out->nalarm && is_kept_by_all(e, out);
     bool is_held = has_other_alarm(out, GATE_AWAIT_CA_CHANGED, GATE_AWAIT_NOTHING); /* a reload mends that */
     for (int a = 0; a < GATE_ALGORITHMS; a++) {
         int current = gate_find_state(set, (enum gate_algorithm)a, GATE_ACTIVE);

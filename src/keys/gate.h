@@ -248,6 +248,7 @@ struct gate_out {
     struct gate_record record[GATE_KEYS_MAX * 2]; /* the RRset, sorted, without duplicates */
     size_t nrecord;
     bool additions_only; /* records beside these that are found on servers must stay where they are */
+    bool may_start; /* in a zone that has none the RRset may be started: every edge serves what it promises */
     struct {
         enum gate_serve what;
         size_t key; /* index into set->key */

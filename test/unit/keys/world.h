@@ -63,7 +63,7 @@ struct edge {
 };
 
 struct job {
-    bool is_under_way, only_adds, publishes;
+    bool is_under_way, only_adds, may_start, publishes;
     struct gate_record r[RRSET_MAX];
     size_t n;
     int64_t ttl_ms, done_ms;
@@ -296,27 +296,36 @@ static const char *chain_fails(const struct version *v, struct chain c)
     return NULL;
 }
 
+static void check_chain(struct world *w, const struct edge *e, struct chain c)
+{
+    for (size_t v = 0; v < VERSIONS; v++) {
+        if (!could_be_cached(w, &w->version[v]))
+            continue;
+        w->checks++;
+        const char *why = chain_fails(&w->version[v], c);
+        char text[256];
+        record_text(w->version[v].r, w->version[v].n, text, sizeof text);
+        if (why)
+            wrong(w, "%s: %s serves k%d c%d, a cache may have {%s} (shown until %.2f, ttl %.1f)", why, e->name, c.key,
+                  c.ca, text, (double)w->version[v].shown_ms / 1000, (double)w->version[v].ttl_ms / 1000);
+    }
+}
+
 static void check_views(struct world *w)
 {
-    for (size_t e = 0; e < EDGES; e++)
+    for (size_t i = 0; i < EDGES; i++) {
+        const struct edge *e = &w->edge[i];
+        bool serves = false;
         for (int a = 0; a < GATE_ALGORITHMS; a++) {
-            struct chain c = w->edge[e].serves[a];
-            if (!w->edge[e].is_there || w->edge[e].is_down || !c.key)
+            if (!e->is_there || e->is_down || !e->serves[a].key)
                 continue;
-            w->served_ms[c.key] = w->now_ms;
-            for (size_t v = 0; v < VERSIONS; v++) {
-                if (!could_be_cached(w, &w->version[v]))
-                    continue;
-                w->checks++;
-                const char *why = chain_fails(&w->version[v], c);
-                char text[256];
-                record_text(w->version[v].r, w->version[v].n, text, sizeof text);
-                if (why)
-                    wrong(w, "%s: %s serves k%d c%d, a cache may have {%s} (shown until %.2f, ttl %.1f)", why,
-                          w->edge[e].name, c.key, c.ca, text, (double)w->version[v].shown_ms / 1000,
-                          (double)w->version[v].ttl_ms / 1000);
-            }
+            serves = true;
+            w->served_ms[e->serves[a].key] = w->now_ms;
+            check_chain(w, e, e->serves[a]);
         }
+        if (e->is_there && !e->is_down && !serves)
+            check_chain(w, e, (struct chain){0, 0}); /* the default, which no record promises */
+    }
 }
 
 /* G1: every server has shown the key's record for two TTLs; a server without the RRset demanded nothing. */
@@ -526,6 +535,7 @@ static void begin_job(struct world *w, struct zone *z)
         return;
     job->is_under_way = true;
     job->only_adds = w->out.additions_only;
+    job->may_start = w->out.may_start;
     job->publishes = z->publishes;
     job->n = z->publishes ? w->out.nrecord : 0;
     memcpy(job->r, w->out.record, w->out.nrecord * sizeof *job->r);
@@ -543,7 +553,9 @@ static void finish_job(struct world *w, struct zone *z)
     struct gate_record r[RRSET_MAX];
     size_t n = 0;
     int64_t ttl_ms = job->ttl_ms;
-    if (job->only_adds && job->publishes && now->n > 0) { /* in doubt no RRset is started */
+    if (now->n == 0 && !job->may_start)
+        return;
+    if (job->only_adds && job->publishes) {
         memcpy(r, now->r, now->n * sizeof *r);
         n = now->n;
         for (size_t i = 0; i < job->n && n < RRSET_MAX; i++)
@@ -551,7 +563,7 @@ static void finish_job(struct world *w, struct zone *z)
                 r[n++] = job->r[i];
         if (n == now->n || happens(w, 500))
             ttl_ms = now->ttl_ms;
-    } else if (!job->only_adds || !job->publishes) {
+    } else {
         memcpy(r, job->r, job->n * sizeof *r);
         n = job->n;
     }
