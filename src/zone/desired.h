@@ -16,6 +16,7 @@ struct zone_group {
     const struct tlsa *published; /* by the gate; none: nothing refers to the group yet */
     size_t n;
     bool additions_only; /* the gate: records beside these stay where they are */
+    bool no_start;       /* the gate: where there is no RRset it is not started yet */
 };
 
 struct zone_host {

@@ -97,15 +97,32 @@ static bool removes_come_first(struct slice desired, struct slice actual)
     return false;
 }
 
-/* Does the gate hold the TLSA records of this owner? */
-static bool only_adds(const struct zone_spec *s, enum zone_owner kind, size_t at)
+/* The group whose TLSA records stand at this owner, or SIZE_MAX. */
+static size_t group_of(const struct zone_spec *s, enum zone_owner kind, size_t at)
 {
     size_t group = SIZE_MAX;
     if (kind == ZONE_GROUP)
         group = at;
-    else if (kind == ZONE_HOST_TLSA && s->tlsa_per_host && s->hosts[at].dane && !s->hosts[at].is_gone)
+    else if (kind == ZONE_HOST_TLSA && s->hosts[at].dane && !s->hosts[at].is_gone)
         group = s->hosts[at].group;
-    return group < s->group_n && s->groups[group].additions_only;
+    return group < s->group_n ? group : SIZE_MAX;
+}
+
+/* Does the gate hold the TLSA records of this owner? */
+static bool only_adds(const struct zone_spec *s, enum zone_owner kind, size_t at)
+{
+    size_t group = kind == ZONE_HOST_TLSA && !s->tlsa_per_host ? SIZE_MAX : group_of(s, kind, at);
+    return group != SIZE_MAX && s->groups[group].additions_only;
+}
+
+/* Would that start an RRset that the gate does not want started, or refer to one? */
+static bool starts_too_early(const struct zone_spec *s, enum zone_owner kind, size_t at, struct slice actual,
+                             const bool *started)
+{
+    size_t group = group_of(s, kind, at);
+    if (group == SIZE_MAX || !s->groups[group].no_start || actual.n > 0)
+        return false;
+    return kind == ZONE_GROUP || s->tlsa_per_host || !started[group];
 }
 
 /* Under additions_only what is there stays as it is, with its TTL. */
@@ -154,7 +171,7 @@ static enum pass pass_of(enum zone_owner kind, struct slice desired)
 }
 
 static void run_pass(enum pass pass, const struct zone_spec *s, const struct zone_records *desired,
-                     const struct zone_records *actual, struct zone_diff *out)
+                     const struct zone_records *actual, const bool *started, struct zone_diff *out)
 {
     size_t d = 0, x = 0;
     while (d < desired->n || x < actual->n) {
@@ -167,7 +184,7 @@ static void run_pass(enum pass pass, const struct zone_spec *s, const struct zon
         if (pass_of(kind, want) != pass)
             continue;
         bool blocked = keep_foreign(s, kind, have, out);
-        if (kind == ZONE_OTHER)
+        if (kind == ZONE_OTHER || starts_too_early(s, kind, at, have, started))
             continue;
         if (!blocked)
             compare_owner(s, kind, at, want, have, out);
@@ -176,14 +193,27 @@ static void run_pass(enum pass pass, const struct zone_spec *s, const struct zon
     }
 }
 
+/* For each group: does the zone have its RRset? */
+static bool *find_started(struct arena *a, const struct zone_spec *s, const struct zone_records *actual)
+{
+    bool *started = ARENA_ARRAY(a, bool, s->group_n);
+    for (size_t i = 0; i < actual->n; i++) {
+        size_t at;
+        if (actual->r[i].type == DNS_TLSA && zone_owner_of(s, actual->r[i].owner, &at) == ZONE_GROUP)
+            started[at] = true;
+    }
+    return started;
+}
+
 void zone_diff(struct arena *a, const struct zone_spec *s, const struct zone_records *desired,
                const struct zone_records *actual, struct zone_diff *out)
 {
     *out = (struct zone_diff){.change = ARENA_ARRAY(a, struct dns_change, desired->n + actual->n),
                               .foreign = ARENA_ARRAY(a, struct dns_raw, actual->n),
                               .blocked = ARENA_ARRAY(a, struct dns_raw, desired->n)};
+    const bool *started = find_started(a, s, actual);
     for (enum pass pass = PASS_GROUPS; pass < PASSES; pass++)
-        run_pass(pass, s, desired, actual, out);
+        run_pass(pass, s, desired, actual, started, out);
 }
 
 size_t zone_diff_batch(const struct dns_change *change, size_t n, size_t most)

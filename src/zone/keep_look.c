@@ -266,6 +266,7 @@ static uint64_t published(const struct look *l)
         const struct gate_out *out = &l->views[i].out;
         h = (h ^ (uint64_t)l->sets[i].id) * UINT64_C(1099511628211);
         h = (h ^ out->additions_only) * UINT64_C(1099511628211);
+        h = (h ^ out->may_start) * UINT64_C(1099511628211);
         const uint8_t *p = (const uint8_t *)out->record;
         for (size_t b = 0; b < out->nrecord * sizeof *out->record; b++)
             h = (h ^ p[b]) * UINT64_C(1099511628211);

@@ -2,29 +2,29 @@
 #include "keys/store.h"
 #include "zone/keeper_priv.h"
 
-/* TLSA records as the gate publishes them. Before the set serves a key, nothing may refer to it. */
+/* TLSA records as the gate's last step published them, not as the database would have them: it may have been
+ * restored. Before the first step of this process nothing is said of the group. */
 static enum err load_group(struct call *c, const struct board *board, struct arena *a,
                            const struct key_row *row, struct zone_group *out)
 {
-    struct gate_set set;
-    struct gate_out published = {0};
     struct board_view view;
-    enum err e = keys_load(c, row->id, &set);
-    if (e)
-        return e;
-    gate_records(&set, &published);
-    bool is_served = false;
-    for (size_t i = 0; i < set.nkey; i++)
-        is_served |= set.key[i].state == GATE_ACTIVE || set.key[i].state == GATE_RETIRING;
-    bool known = board_look(board, row->id, c->a, &view);
-    struct tlsa *tlsa = ARENA_ARRAY(a, struct tlsa, published.nrecord);
+    if (!board_look(board, row->id, c->a, &view)) {
+        buf_set(
+            c->why,
+            "the gate has not looked at key group %.*s since kedge-control started; it does within seconds",
+            STR_ARG(row->group));
+        return ERR_REFUSED;
+    }
+    const struct gate_out *gate = &view.out;
+    struct tlsa *tlsa = ARENA_ARRAY(a, struct tlsa, gate->nrecord);
     *out = (struct zone_group){.key_set_id = row->id,
                                .label = arena_str(a, row->group),
                                .published = tlsa,
-                               .n = is_served ? published.nrecord : 0,
-                               .additions_only = !known || view.out.additions_only};
+                               .n = gate->nrecord,
+                               .additions_only = gate->additions_only,
+                               .no_start = !gate->may_start};
     for (size_t i = 0; i < out->n; i++) {
-        const struct gate_record *r = &published.record[i];
+        const struct gate_record *r = &gate->record[i];
         struct str digest = str_make((const char *)r->digest, sizeof r->digest);
         tlsa[i] = (struct tlsa){r->usage, r->selector, r->mtype, arena_str(a, digest)};
     }
@@ -108,6 +108,7 @@ static void mix_group(uint64_t *h, const struct zone_group *g)
 {
     mix_str(h, g->label);
     mix(h, &g->additions_only, sizeof g->additions_only);
+    mix(h, &g->no_start, sizeof g->no_start);
     for (size_t i = 0; i < g->n; i++) {
         const uint8_t kind[] = {g->published[i].usage, g->published[i].selector, g->published[i].mtype};
         mix(h, kind, sizeof kind);

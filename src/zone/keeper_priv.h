@@ -67,7 +67,8 @@ struct keep_spec {
     struct zone_row row;
     struct zone_spec spec;
 };
-/* ERR_NOT_FOUND when the zone is not in the database. Released by the caller, also after an error. */
+/* ERR_NOT_FOUND when the zone is not in the database, ERR_REFUSED while the gate has not looked yet. Released
+ * by the caller, also after an error. */
 enum err keep_spec_load(struct keeper *k, const char *zone, struct keep_spec *out,
                         struct buf *why) MUST_CHECK;
 void keep_spec_release(struct keep_spec *s);

@@ -1,5 +1,5 @@
-/* The gate against chance: many worlds, thousands of rollovers, every step judged from the view of every cache that there
- * could be. KEDGE_WORLDS: how many worlds; KEDGE_WORLD: only that one, and its story. */
+/* The gate against chance: many worlds, thousands of rollovers, every step judged from the view of every
+ * cache that there could be. KEDGE_WORLDS: how many worlds; KEDGE_WORLD: only that one, and its story. */
 #define KEDGE_TEST
 #include <setjmp.h>
 #include <stdarg.h>
@@ -34,7 +34,8 @@ static void whatever_happens_every_cache_fits_every_edge(void **state)
     uint64_t steps = 0, rolls = 0, restores = 0, accepted = 0, held = 0, checks = 0, emergencies = 0;
     for (int64_t seed = only >= 0 ? only : 0; seed < (only >= 0 ? only + 1 : n); seed++) {
         run_world(w, (uint64_t)seed, only >= 0);
-        steps += w->steps, rolls += w->rolls, restores += w->restores, accepted += w->accepted, held += w->held;
+        steps += w->steps, rolls += w->rolls, restores += w->restores, accepted += w->accepted,
+            held += w->held;
         checks += w->checks, emergencies += w->emergencies;
         if (w->wrong[0] && ++bad <= 10)
             print_error("world %" PRId64 ", second %.2f: %s\n", seed, (double)w->now_ms / 1000, w->wrong);

@@ -1,7 +1,7 @@
-/* A world to try the gate in, without a network: zones with a primary and secondaries that lag or are cut off,
- * every cache that there could be, edges that miss a reload, a control that crashes, is restored from a backup or
- * has a wrong clock, operators who ask for things. Chance decides, from a seed; what is wrong is judged from
- * outside, from what clients could see.
+/* A world to try the gate in, without a network: zones with a primary and secondaries that lag or are cut
+ * off, every cache that there could be, edges that miss a reload, a control that crashes, is restored from a
+ * backup or has a wrong clock, operators who ask for things. Chance decides, from a seed; what is wrong is
+ * judged from outside, from what clients could see.
  *
  * Everything here does what the keeper, the publisher, the keystore and smtpd do around gate_step: nothing is
  * published, told to the keystore or served but what the last saved step said. */
@@ -85,7 +85,8 @@ struct backup {
 
 /* How often, per mille of ticks. */
 struct chances {
-    unsigned cut, heal, stuck, down, invalid, jump, restart, reboot, restore, backup, edge, foreign, zone, option;
+    unsigned cut, heal, stuck, down, invalid, jump, restart, reboot, restore, backup, edge, foreign, zone,
+        option;
     unsigned roll, import, emergency, swap, accept, unsaved;
 };
 
@@ -182,7 +183,8 @@ static void record_text(const struct gate_record *r, size_t n, char *out, size_t
     size_t at = 0;
     out[0] = '\0';
     for (size_t i = 0; i < n && at + 12 < size; i++)
-        at += (size_t)snprintf(out + at, size - at, "%s%u:%s", i ? " " : "", r[i].usage, (const char *)r[i].digest);
+        at += (size_t)snprintf(out + at, size - at, "%s%u:%s", i ? " " : "", r[i].usage,
+                               (const char *)r[i].digest);
 }
 
 static bool record_is(const struct gate_record *r, uint8_t usage, const uint8_t digest[32])
@@ -259,7 +261,8 @@ static void server_show(struct world *w, struct server *s, int version, uint32_t
 }
 
 /* The zone gets a new version at its primary. */
-static void zone_change(struct world *w, struct zone *z, const struct gate_record *r, size_t n, int64_t ttl_ms)
+static void zone_change(struct world *w, struct zone *z, const struct gate_record *r, size_t n,
+                        int64_t ttl_ms)
 {
     int v = version_new(w);
     memcpy(w->version[v].r, r, n * sizeof *r);
@@ -306,8 +309,9 @@ static void check_chain(struct world *w, const struct edge *e, struct chain c)
         char text[256];
         record_text(w->version[v].r, w->version[v].n, text, sizeof text);
         if (why)
-            wrong(w, "%s: %s serves k%d c%d, a cache may have {%s} (shown until %.2f, ttl %.1f)", why, e->name, c.key,
-                  c.ca, text, (double)w->version[v].shown_ms / 1000, (double)w->version[v].ttl_ms / 1000);
+            wrong(w, "%s: %s serves k%d c%d, a cache may have {%s} (shown until %.2f, ttl %.1f)", why,
+                  e->name, c.key, c.ca, text, (double)w->version[v].shown_ms / 1000,
+                  (double)w->version[v].ttl_ms / 1000);
     }
 }
 
@@ -337,15 +341,17 @@ static void check_begins(struct world *w, const struct edge *e, int key)
             for (size_t i = 0; server->is_there && i < server->nwas; i++) {
                 int64_t until = i + 1 < server->nwas ? server->was[i + 1].since_ms : INT64_MAX;
                 const struct version *v = &w->version[server->was[i].version];
-                if (until > w->now_ms - 2 * v->ttl_ms && v->shown_ms >= 0 && v->n > 0 && !rrset_has_key(v, key))
-                    wrong(w, "G1: %s begins to serve k%d, and %s showed its RRset without it until %.2f", e->name,
-                          key, server->name, until == INT64_MAX ? -1.0 : (double)until / 1000);
+                if (until > w->now_ms - 2 * v->ttl_ms && v->shown_ms >= 0 && v->n > 0 &&
+                    !rrset_has_key(v, key))
+                    wrong(w, "G1: %s begins to serve k%d, and %s showed its RRset without it until %.2f",
+                          e->name, key, server->name, until == INT64_MAX ? -1.0 : (double)until / 1000);
             }
         }
 }
 
 /* G2: what a change of a zone takes away was served by nobody for two TTLs. */
-static void check_withdrawal(struct world *w, const struct version *before, const struct gate_record *r, size_t n)
+static void check_withdrawal(struct world *w, const struct version *before, const struct gate_record *r,
+                             size_t n)
 {
     for (size_t i = 0; n > 0 && i < before->n; i++) {
         if (before->r[i].usage != 3 || before->r[i].digest[0] != 'k' || rrset_has(r, n, &before->r[i]))
@@ -414,10 +420,11 @@ static void gather_edges(struct world *w)
             continue;
         size_t at = w->e.nedge++;
         memcpy(w->seen_served[at], edge->confirmed, sizeof edge->confirmed);
-        w->seen_edge[at] = (struct gate_edge){.name = str_of(edge->name),
-                                              .age_ms = edge->confirmed_ms < 0 ? -1 : w->now_ms - edge->confirmed_ms,
-                                              .served = w->seen_served[at],
-                                              .nserved = edge->confirmed_ms < 0 ? 0 : edge->nconfirmed};
+        w->seen_edge[at] =
+            (struct gate_edge){.name = str_of(edge->name),
+                               .age_ms = edge->confirmed_ms < 0 ? -1 : w->now_ms - edge->confirmed_ms,
+                               .served = w->seen_served[at],
+                               .nserved = edge->confirmed_ms < 0 ? 0 : edge->nconfirmed};
     }
 }
 
@@ -473,15 +480,15 @@ static void tell_step(struct world *w)
     size_t at = 0;
     for (size_t i = 0; i < w->set.nkey && at + 40 < sizeof line; i++) {
         const struct gate_key *k = &w->set.key[i];
-        at += (size_t)snprintf(line + at, sizeof line - at, " k%d/c%d=%s(%.2f)", chain_of(k).key, chain_of(k).ca,
-                               gate_state_name(k->state),
+        at += (size_t)snprintf(line + at, sizeof line - at, " k%d/c%d=%s(%.2f)", chain_of(k).key,
+                               chain_of(k).ca, gate_state_name(k->state),
                                k->proven_ms == GATE_SETTLED ? 9999.0 : (double)k->proven_ms / 1000);
     }
     char names[256] = "";
     at = 0;
     for (size_t i = 0; i < w->out.nalarm && at + 40 < sizeof names; i++)
-        at += (size_t)snprintf(names + at, sizeof names - at, " %s(%.*s)", gate_await_name(w->out.alarm[i].what),
-                               STR_ARG(w->out.alarm[i].subject));
+        at += (size_t)snprintf(names + at, sizeof names - at, " %s(%.*s)",
+                               gate_await_name(w->out.alarm[i].what), STR_ARG(w->out.alarm[i].subject));
     char text[256];
     record_text(w->out.record, w->out.nrecord, text, sizeof text);
     TELL(w, "step:%s alarms:%s out {%s}%s", line, names, text, w->out.additions_only ? " +only" : "");
@@ -498,7 +505,8 @@ static void finish_look(struct world *w)
     tell_step(w);
     for (size_t i = 0; i < w->out.nevent; i++)
         w->rolls += w->out.event[i].what == GATE_EVENT_GONE;
-    if (w->out.must_save || happens(w, 1000 - w->often.unsaved) || w->now_ms - w->saved_ms > w->set.ttl_ms / 2) {
+    if (w->out.must_save || happens(w, 1000 - w->often.unsaved) ||
+        w->now_ms - w->saved_ms > w->set.ttl_ms / 2) {
         w->disk = w->set;
         w->saved_ms = w->now_ms;
     }
@@ -585,7 +593,8 @@ static void edge_load(struct world *w, struct edge *e)
         if (before.key == now.key && before.ca == now.ca)
             continue;
         e->serves[a] = now;
-        TELL(w, "%s serves k%d c%d (%s)", e->name, now.key, now.ca, gate_algorithm_name((enum gate_algorithm)a));
+        TELL(w, "%s serves k%d c%d (%s)", e->name, now.key, now.ca,
+             gate_algorithm_name((enum gate_algorithm)a));
         if (now.key && now.key != before.key)
             check_begins(w, e, now.key);
     }
@@ -711,7 +720,8 @@ static void foreign_hand(struct world *w)
 static void ask_roll(struct world *w, enum gate_roll roll)
 {
     struct buf why = {0};
-    if (gate_ask_roll(&w->set, (enum gate_algorithm)below(w, GATE_ALGORITHMS), roll, wall(w), &why) == GATE_DONE) {
+    if (gate_ask_roll(&w->set, (enum gate_algorithm)below(w, GATE_ALGORITHMS), roll, wall(w), &why) ==
+        GATE_DONE) {
         w->disk = w->set;
         TELL(w, "roll asked");
     }
@@ -786,7 +796,8 @@ static void operators(struct world *w)
         ask_roll(w, happens(w, 50) ? GATE_ROLL_FORCED : GATE_ROLL_ASKED);
     if (happens(w, o->import)) {
         int ca = w->set.ta || below(w, 2) ? 1 + (int)below(w, CA_MAX - 1) : 0;
-        stage(w, new_key(w, ca), ca, (enum gate_algorithm)(w->set.wants[GATE_RSA] ? below(w, 2) : 0), GATE_ROLL_ASKED);
+        stage(w, new_key(w, ca), ca, (enum gate_algorithm)(w->set.wants[GATE_RSA] ? below(w, 2) : 0),
+              GATE_ROLL_ASKED);
     }
     if (happens(w, o->emergency))
         compromise(w);
@@ -834,15 +845,33 @@ static void world_init(struct world *w, uint64_t seed)
     }
     bool calm = below(w, 4) == 0;
 #define OFTEN(n) (calm ? 0 : below(w, 2) ? 0 : below(w, (n) + 1))
-    w->often = (struct chances){.cut = OFTEN(4), .heal = 20 + below(w, 100), .stuck = OFTEN(4), .down = OFTEN(3),
-                                .invalid = OFTEN(3), .jump = OFTEN(3), .restart = OFTEN(4), .reboot = OFTEN(2),
-                                .restore = OFTEN(3), .backup = 10 + below(w, 30), .edge = OFTEN(6),
-                                .foreign = OFTEN(3), .zone = OFTEN(3), .option = OFTEN(4), .roll = 10 + below(w, 60),
-                                .import = OFTEN(6), .emergency = OFTEN(4), .swap = OFTEN(8), .accept = 20,
+    w->often = (struct chances){.cut = OFTEN(4),
+                                .heal = 20 + below(w, 100),
+                                .stuck = OFTEN(4),
+                                .down = OFTEN(3),
+                                .invalid = OFTEN(3),
+                                .jump = OFTEN(3),
+                                .restart = OFTEN(4),
+                                .reboot = OFTEN(2),
+                                .restore = OFTEN(3),
+                                .backup = 10 + below(w, 30),
+                                .edge = OFTEN(6),
+                                .foreign = OFTEN(3),
+                                .zone = OFTEN(3),
+                                .option = OFTEN(4),
+                                .roll = 10 + below(w, 60),
+                                .import = OFTEN(6),
+                                .emergency = OFTEN(4),
+                                .swap = OFTEN(8),
+                                .accept = 20,
                                 .unsaved = OFTEN(900)};
 #undef OFTEN
-    w->set = (struct gate_set){.id = 1, .keeps_next = true, .edge_silent_ms = 3000, .signature_ms = 1,
-                               .ttl_ms = (4 + (int64_t)below(w, 60)) * TICK_MS, .no_ta_ms = -1};
+    w->set = (struct gate_set){.id = 1,
+                               .keeps_next = true,
+                               .edge_silent_ms = 3000,
+                               .signature_ms = 1,
+                               .ttl_ms = (4 + (int64_t)below(w, 60)) * TICK_MS,
+                               .no_ta_ms = -1};
     w->set.wants[GATE_ECDSA] = true;
     w->set.wants[GATE_RSA] = below(w, 2) == 0;
     w->set.ta = below(w, 3) == 0;

@@ -71,7 +71,7 @@ static void print_records(struct buf *out, const char *mark, const struct dns_ra
 }
 
 struct options {
-    bool additions_only, per_host;
+    bool additions_only, per_host, no_start;
 };
 
 /* "+ record", "- record" in sending order, then "? foreign", "! blocked". */
@@ -86,7 +86,8 @@ static void check(struct options o, const char *have, const char *expected)
          .label = STR("g1"),
          .published = published,
          .n = 2,
-         .additions_only = o.additions_only},
+         .additions_only = o.additions_only,
+         .no_start = o.no_start},
         {.key_set_id = 2, .label = STR("g2"), .additions_only = o.additions_only}};
     struct zone_spec s = {.name = STR("mx.example"),
                           .addresses = &address,
@@ -154,6 +155,29 @@ static void test_rollover(void **state)
           "- _dane.g1.mx.example. 1800 IN TLSA 3 1 1 00\n");
     check((struct options){.additions_only = true}, had, "+ _dane.g1.mx.example. 1800 IN TLSA 3 1 1 22\n");
     check((struct options){.additions_only = true}, WHOLE "_dane.g2.mx.example 60 TLSA 33\n", "");
+}
+
+/* What edges do not serve yet is not promised; what is promised already goes on. */
+static void test_no_rrset_is_started(void **state)
+{
+    (void)state;
+    struct options no_start = {.no_start = true}, doubt = {.no_start = true, .additions_only = true};
+    static const char addresses[] = "+ a.mx.example. 3600 IN A 192.0.2.1\n"
+                                    "+ b.mx.example. 3600 IN A 192.0.2.1\n";
+    check(no_start, "", addresses);
+    check(doubt, "", addresses);
+    no_start.per_host = true;
+    check(no_start, "", addresses);
+    static const char had[] = "_dane.g1.mx.example 1800 TLSA 11\n"
+                              "a.mx.example 3600 A 192.0.2.1\n"
+                              "b.mx.example 3600 A 192.0.2.1\n";
+    check((struct options){.no_start = true}, had,
+          "+ _dane.g1.mx.example. 1800 IN TLSA 3 1 1 22\n"
+          "+ _25._tcp.a.mx.example. 1800 IN CNAME _dane.g1.mx.example.\n");
+    static const char host_had[] = "_25._tcp.a.mx.example 1800 TLSA 11\n"
+                                   "a.mx.example 3600 A 192.0.2.1\n"
+                                   "b.mx.example 3600 A 192.0.2.1\n";
+    check(no_start, host_had, "+ _25._tcp.a.mx.example. 1800 IN TLSA 3 1 1 22\n");
 }
 
 static void test_ttl(void **state)
@@ -244,13 +268,11 @@ static void test_batches(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_from_nothing),
-                                       cmocka_unit_test(test_old_records_go),
-                                       cmocka_unit_test(test_rollover),
-                                       cmocka_unit_test(test_ttl),
-                                       cmocka_unit_test(test_alias_and_records_swap),
-                                       cmocka_unit_test(test_foreign),
-                                       cmocka_unit_test(test_blocked),
-                                       cmocka_unit_test(test_batches)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_from_nothing), cmocka_unit_test(test_old_records_go),
+        cmocka_unit_test(test_rollover),     cmocka_unit_test(test_no_rrset_is_started),
+        cmocka_unit_test(test_ttl),          cmocka_unit_test(test_alias_and_records_swap),
+        cmocka_unit_test(test_foreign),      cmocka_unit_test(test_blocked),
+        cmocka_unit_test(test_batches)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
