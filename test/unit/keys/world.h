@@ -10,7 +10,7 @@
 
 #include <inttypes.h>
 
-#include "keys/gate.h"
+#include "keys/gate_priv.h"
 
 enum {
     TICK_MS = 250,
@@ -86,11 +86,23 @@ struct backup {
 /* How often, per mille of ticks. */
 struct chances {
     unsigned cut, heal, stuck, down, invalid, jump, restart, reboot, restore, backup, edge, foreign, zone,
-        option;
+        option, fleet;
     unsigned roll, import, emergency, swap, accept, unsaved;
 };
 
+/* What somebody who does not follow the gate would do; the judgement from outside must see each. */
+enum rogue {
+    ROGUE_NONE,
+    ROGUE_SERVES_EARLY,    /* the next key, once it is published */
+    ROGUE_WITHDRAWS_EARLY, /* all but what is active */
+    ROGUE_REPLACES,        /* in doubt, too */
+    ROGUE_STARTS,          /* an RRset, whatever edges serve */
+    ROGUE_TRUSTS_DATABASE, /* serves what it calls active, after a restore, too */
+    ROGUES
+};
+
 struct world {
+    enum rogue rogue;
     uint64_t seed, chance;
     int64_t now_ms, wall_off_ms, mono_off_ms;
     uint64_t boot;
@@ -433,9 +445,21 @@ static struct chain chain_of(const struct gate_key *k)
     return (struct chain){digest_number(k->spki), k->has_ta ? digest_number(k->ta) : 0};
 }
 
+static void tell_keystore_as_rogue(struct world *w)
+{
+    for (size_t i = 0; i < w->set.nkey; i++) {
+        const struct gate_key *k = &w->set.key[i];
+        if (w->rogue == ROGUE_SERVES_EARLY && k->state == GATE_PUBLISHED)
+            w->keystore[k->algorithm] = chain_of(k);
+        if (w->rogue == ROGUE_TRUSTS_DATABASE && k->state == GATE_ACTIVE && k->pair_id)
+            w->keystore[k->algorithm] = chain_of(k);
+    }
+}
+
 /* As the keeper: told when the gate says it for every algorithm. */
 static void tell_keystore(struct world *w)
 {
+    tell_keystore_as_rogue(w);
     for (int a = 0; a < GATE_ALGORITHMS; a++)
         if (w->out.serve[a].what == GATE_SERVE_KEEP && w->set.wants[a])
             return;
@@ -549,6 +573,18 @@ static void begin_job(struct world *w, struct zone *z)
     memcpy(job->r, w->out.record, w->out.nrecord * sizeof *job->r);
     job->ttl_ms = w->set.ttl_ms;
     job->done_ms = w->now_ms + below(w, 6) * TICK_MS;
+    if (w->rogue == ROGUE_REPLACES)
+        job->only_adds = false;
+    if (w->rogue == ROGUE_STARTS)
+        job->may_start = true;
+    if (w->rogue == ROGUE_WITHDRAWS_EARLY) {
+        job->n = 0;
+        for (size_t i = 0; i < w->set.nkey; i++)
+            if (w->set.key[i].state == GATE_ACTIVE || gate_key_is_next(&w->set.key[i])) {
+                job->r[job->n] = (struct gate_record){.usage = 3, .selector = 1, .mtype = 1};
+                memcpy(job->r[job->n++].digest, w->set.key[i].spki, 32);
+            }
+    }
 }
 
 static void finish_job(struct world *w, struct zone *z)
@@ -691,6 +727,34 @@ static void control_faults(struct world *w)
         TELL(w, "control is started anew");
         start_control(w);
         w->look_ms += below(w, 2) ? below(w, 300) * TICK_MS : 0;
+    }
+}
+
+/* Edges that are stopped are taken out and come back; secondaries join with the zone as it is, and leave. */
+static void change_fleet(struct world *w)
+{
+    struct edge *e = &w->edge[below(w, EDGES)];
+    struct zone *z = &w->zone[below(w, ZONES)];
+    struct server *s = &z->server[1 + below(w, SERVERS - 1)];
+    if (!happens(w, w->often.fleet))
+        return;
+    if (e->is_there && e->is_down && e != &w->edge[0]) {
+        TELL(w, "%s is taken out", e->name);
+        e->is_there = false;
+    } else if (!e->is_there) {
+        TELL(w, "%s comes", e->name);
+        *e = (struct edge){.is_there = true, .confirmed_ms = -1};
+        (void)snprintf(e->name, sizeof e->name, "edge %d", (int)(e - w->edge));
+        edge_load(w, e);
+    } else if (s->is_there) {
+        TELL(w, "%s leaves", s->name);
+        s->is_there = false;
+    } else {
+        TELL(w, "%s joins", s->name);
+        s->is_there = true;
+        s->is_down = s->is_stuck = false;
+        s->nwas = 0;
+        server_show(w, s, server_version(&z->server[0]), z->serial);
     }
 }
 
@@ -858,6 +922,7 @@ static void world_init(struct world *w, uint64_t seed)
                                 .edge = OFTEN(6),
                                 .foreign = OFTEN(3),
                                 .zone = OFTEN(3),
+                                .fleet = OFTEN(6),
                                 .option = OFTEN(4),
                                 .roll = 10 + below(w, 60),
                                 .import = OFTEN(6),
@@ -910,6 +975,7 @@ static void world_tick(struct world *w)
         run_edge(w, &w->edge[e]);
     }
     control_faults(w);
+    change_fleet(w);
     foreign_hand(w);
     operators(w);
     if (!w->step_ms && w->now_ms >= w->look_ms)
