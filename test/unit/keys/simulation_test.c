@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "world.h"
+#include "world_faults.h"
 
 enum { WORLDS = 60, ROGUE_WORLDS = 60, TICKS = 12000 };
 
