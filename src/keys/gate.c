@@ -192,7 +192,7 @@ static bool is_fresh(const struct gate_set *set, const struct gate_reading *r)
 static void retire(struct gate_key *k, int64_t wall_ms, struct gate_out *out)
 {
     move(out, k, GATE_EVENT_RETIRED, GATE_RETIRING, wall_ms, STR_NONE);
-    k->proven_ms = -1;
+    k->proven_ms = -1, k->roll = GATE_ROLL_NO;
 }
 
 static void activate(struct gate_key *k, int64_t wall_ms, struct gate_out *out)
@@ -237,11 +237,13 @@ static void finish(struct gate_set *set, const struct gate_evidence *e, struct g
 {
     for (size_t i = 0; i < set->nkey; i++) {
         struct gate_key *k = &set->key[i];
-        bool unwanted = k->is_compromised || !set->wants[k->algorithm];
         if (k->state == GATE_RETIRING && k->proven_ms >= gate_wait_ms(set))
             move(out, k, GATE_EVENT_GONE, GATE_GONE, e->wall_ms, STR_NONE);
-        else if (gate_key_is_next(k) && unwanted)
+        else if (gate_key_is_next(k) &&
+                 (k->is_compromised || (k->state == GATE_GENERATED && !set->wants[k->algorithm])))
             move(out, k, GATE_EVENT_DISCARDED, GATE_GONE, e->wall_ms, STR_NONE);
+        else if (gate_key_is_next(k) && !set->wants[k->algorithm])
+            retire(k, e->wall_ms, out);
         else if (k->state == GATE_PUBLISHED && k->proven_ms >= gate_wait_ms(set))
             move(out, k, GATE_EVENT_READY, GATE_READY, e->wall_ms, STR_NONE);
         else

@@ -10,7 +10,7 @@
 
 #include <inttypes.h>
 
-#include "keys/gate_priv.h"
+#include "numbers.h"
 
 enum {
     TICK_MS = 250,
@@ -114,6 +114,7 @@ struct world {
     struct edge edge[EDGES];
     struct chain keystore[GATE_ALGORITHMS];
     int64_t served_ms[KEYS]; /* last time any edge served the key; -1: never */
+    bool is_stolen[KEYS];    /* its record goes as soon as nobody serves it */
     int nkey;
     int ca_of[KEYS];
 
@@ -175,28 +176,6 @@ static __attribute__((format(printf, 2, 3))) void wrong(struct world *w, const c
     (void)vsnprintf(w->wrong, sizeof w->wrong, text, ap);
     va_end(ap);
     TELL(w, "WRONG: %s", w->wrong);
-}
-
-/* Keys and records: a key is a number, its digest holds the number. */
-
-static void number_digest(int number, char kind, uint8_t out[32])
-{
-    memset(out, 0, 32);
-    (void)snprintf((char *)out, 32, "%c%d", kind, number);
-}
-
-static int digest_number(const uint8_t d[32])
-{
-    return (int)strtol((const char *)d + 1, NULL, 10);
-}
-
-static void record_text(const struct gate_record *r, size_t n, char *out, size_t size)
-{
-    size_t at = 0;
-    out[0] = '\0';
-    for (size_t i = 0; i < n && at + 12 < size; i++)
-        at += (size_t)snprintf(out + at, size - at, "%s%u:%s", i ? " " : "", r[i].usage,
-                               (const char *)r[i].digest);
 }
 
 static bool record_is(const struct gate_record *r, uint8_t usage, const uint8_t digest[32])

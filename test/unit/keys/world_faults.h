@@ -144,6 +144,7 @@ static void compromise(struct world *w)
     int key = digest_number(k->spki);
     if (!k->is_lost && gate_emergency(&w->set, &w->e, k->id, &why) == GATE_DONE) {
         w->disk = w->set;
+        w->is_stolen[key] = true;
         w->emergencies++;
         TELL(w, "emergency for k%d: %s", key, buf_cstr(&why));
     }

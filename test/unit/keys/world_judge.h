@@ -88,7 +88,7 @@ static void check_withdrawal(struct world *w, const struct version *before, cons
             continue;
         int key = digest_number(before->r[i].digest);
         int64_t last = w->served_ms[key];
-        if (last >= 0 && w->now_ms - last < 2 * before->ttl_ms)
+        if (last >= 0 && w->now_ms - last < (w->is_stolen[key] ? TICK_MS : 2 * before->ttl_ms))
             wrong(w, "G2: the record of k%d is withdrawn %.2f s after it was last served (ttl %.1f)", key,
                   (double)(w->now_ms - last) / 1000, (double)before->ttl_ms / 1000);
     }
