@@ -54,7 +54,9 @@ static void control_faults(struct world *w)
         TELL(w, "the clock jumps");
     }
     struct backup *b = &w->backup[below(w, BACKUPS)];
-    if (happens(w, o->restore) && b->is_there) {
+    /* A larger TTL than the backup knows has to be waited out by the operator (doc/decisions/07-gate.md). */
+    int64_t known_ms = b->set.largest_ttl_ms > b->set.ttl_ms ? b->set.largest_ttl_ms : b->set.ttl_ms;
+    if (happens(w, o->restore) && b->is_there && largest_ttl(w) <= known_ms) {
         TELL(w, "the database is restored from a backup");
         w->disk = b->set;
         w->next_id = b->next_id;
