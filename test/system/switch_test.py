@@ -2,7 +2,10 @@
 sends to it; and the findings that need a zone of our own."""
 
 import json
+import re
+import signal
 import sqlite3
+import subprocess
 import time
 
 import pytest
@@ -18,17 +21,20 @@ OLD_TTL, LOW_TTL = 6, 3
 class Customer:
     """The domain's zone at its DNS provider, and an edge that hosts the domain."""
 
-    def __init__(self, lab, edge):
-        self.lab, self.edge, self.sent = lab, edge, 0
+    def __init__(self, lab, edge, domain=DOMAIN):
+        self.lab, self.edge, self.domain, self.sent = lab, edge, domain, 0
+        hop = f"lmtp:{world.MAILBOXES}:{lab.lmtp_port}"
+        edge.cli("domain", "add", domain, "--tenant", "acme", "--mailbox-host", hop, "--recipients", "any")
+        edge.cli("domain", "dnssec", "disable", domain)
 
     def enters(self, ttl: int, *mx: str):
         """What the customer types into the panel: the MX records."""
         records = "".join(f"@ {ttl} MX {one}\n" for one in mx)
-        self.lab.add_zone(DOMAIN, f"{records}old A {OLD}\n")
+        self.lab.add_zone(self.domain, f"{records}old A {OLD}\n")
 
     def switch(self, *words) -> dict:
         """One look."""
-        return self.edge.json("domain", "switch", DOMAIN, "--low-ttl", LOW_TTL, *words)
+        return self.edge.json("domain", "switch", self.domain, "--low-ttl", LOW_TTL, *words)
 
     def reaches(self, step: str, turn: str, *words, seconds: float = 40) -> dict:
         """Asks until the switch stands there."""
@@ -49,7 +55,7 @@ class Customer:
     def mail_flows(self):
         """A message that Postfix sends arrives, at the old host or at ours."""
         self.sent += 1
-        recipient = f"m{self.sent}@{DOMAIN}"
+        recipient = f"m{self.sent}@{self.domain}"
         self.lab.provider.send("a@dane.example", recipient)
         places = (self.lab.sinks["old." + DOMAIN], self.lab.mailboxes)
         process.wait_for(lambda: any(recipient in m.recipients for place in places for m in list(place.messages)), 20,
@@ -74,9 +80,6 @@ def customer(world_lab, build):
              "--tsig-file", tsig, "--edge-group", "here", "--ttl", f"{TTL}s", "--address-ttl", f"{TTL}s")
     edge.cli("key", "add", "--group", "g1")
     edge.cli("tenant", "add", "acme")
-    hop = f"lmtp:{world.MAILBOXES}:{lab.lmtp_port}"
-    edge.cli("domain", "add", DOMAIN, "--tenant", "acme", "--mailbox-host", hop, "--recipients", "any")
-    edge.cli("domain", "dnssec", "disable", DOMAIN)
     lab.sink("old." + DOMAIN, OLD, None)
     yield Customer(lab, edge)
     edge.stop()
@@ -133,6 +136,80 @@ def test_all_the_way_there_and_back(lab, customer):
     view = customer.switch("--undo")
     assert view["turn"] == "awaited" and view["seconds"] > 3000, "caches may hold the MX record with its TTL of an hour"
     customer.mail_flows()
+
+
+class Waiting:
+    """`kedge domain switch --wait` at somebody's terminal. What it says goes to a file of its own."""
+
+    def __init__(self, edge, domain: str, name: str):
+        self.file, self.seen = edge.folder / name, 0
+        command = [kedge.find(edge.build, "kedge"), "--config", edge.configuration, "domain", "switch", domain, "--low-ttl",
+                   str(LOW_TTL), "--wait"]
+        with open(self.file, "wb") as output:
+            self.child = subprocess.Popen(command, stdout=output, stderr=output, preexec_fn=self._like_a_terminal)
+
+    @staticmethod
+    def _like_a_terminal():
+        namespace.die_with_parent()
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    def said(self) -> str:
+        """All of it so far."""
+        return self.file.read_text(encoding="utf-8")
+
+    def says(self, sentence: str) -> str:
+        """Waits until it says that, behind what was waited for before; returns all that it said."""
+        def found():
+            assert self.child.poll() in (None, 0), f"it ended with {self.child.returncode}: {self.said()}"
+            at = self.said().find(sentence, self.seen)
+            return at + len(sentence) if at >= 0 else 0
+
+        try:
+            self.seen = process.wait_for(found, 40, f"it says: {sentence}")
+        except process.Failed as why:
+            raise process.Failed(f"{why}; it says:\n{self.said()}") from None
+        return self.said()
+
+
+def test_wait_goes_along_to_the_end(lab, customer):
+    """Somebody leaves it running and types what it asks for; goes away with Ctrl-C, comes back, and it goes on."""
+    other = Customer(lab, customer.edge, "patient.example")
+    old, host = f"old.{other.domain}", "patient-example.mx-switch.example"
+    lab.sinks["old." + other.domain] = lab.sinks["old." + DOMAIN]
+    other.enters(OLD_TTL, f"10 {old}.")
+    first = Waiting(other.edge, other.domain, "wait1")
+    said = first.says("your turn: at your DNS provider, lower the TTL of every MX record")
+    assert re.search(r"^  -> +1 lower-ttl", said, re.M) and re.search(r"^  ok +0 ", said, re.M), said
+    first.says(f"change   MX    @          10         {LOW_TTL}       {old}\n")
+    other.enters(LOW_TTL, f"10 {old}.")
+    first.says("waiting: caches may still hold the MX records with their old TTL (until ")
+    first.says("done: the MX host is allocated and published")
+    first.says("your turn: at your DNS provider, add the new MX record behind the ones that are there")
+    said = first.says(f"add      MX    @          20         {LOW_TTL}       {host}\n")
+    assert said.count("lower the TTL") == 1 and said.count("your turn") == 2, f"each thing is said once:\n{said}"
+    time.sleep(2)
+    assert first.said() == said, "nothing new, nothing said"
+    first.child.send_signal(signal.SIGINT)
+    assert first.child.wait(10) == -signal.SIGINT
+
+    other.enters(LOW_TTL, f"10 {old}.", f"20 {host}.")  # while nobody looks
+    second = Waiting(other.edge, other.domain, "wait2")
+    said = second.says("your turn: at your DNS provider, change the priorities")
+    assert all(re.search(rf"^  ok +{step} ", said, re.M) for step in range(5)) and "lower the TTL of every" not in said, said
+    other.mail_flows()
+    other.enters(LOW_TTL, f"30 {old}.", f"0 {host}.")
+    second.says("your turn: at your DNS provider, remove the old MX records")
+    other.enters(LOW_TTL, f"0 {host}.")
+    second.says("waiting: caches may still hold the old MX records: keep the old host running (until ")
+    second.says("your turn: at your DNS provider, raise the TTL of the MX record again")
+    other.mail_flows()
+    other.enters(3600, f"0 {host}.")
+    second.says("done: the TLSA records are published")
+    second.says("the switch is done: the domain is protected by DANE")
+    assert second.child.wait(10) == 0
+    other.mail_flows()
+    lab.provider.wait_log(f"Verified TLS connection established to {host}", 10)
+    assert other.switch("--wait")["turn"] == "done", "and it says so again at once"
 
 
 def codes_of(edge, domain: str) -> list[str]:
