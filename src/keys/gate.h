@@ -10,6 +10,8 @@
  *   G4 in doubt nothing moves: the old key stays, an alarm says what is awaited
  *   G5 each combination of usage, selector and matching type that is published matches the live chain alone
  *
+ * Two TTLs are at least one TTL and five seconds: caches round up.
+ *
  * Waits are sums of proven time (gate_key.proven_ms): time of the monotonic clock between two whole sightings
  * that belong together. A record that is missing sets the sum to zero, a silent server stops it. */
 #ifndef KEYS_GATE_H

@@ -6,6 +6,8 @@ enum {
     DEFAULT_EDGE_SILENT_MS = 30000,
     DEFAULT_SIGNATURE_MS = 3600000,
     DEFAULT_JUMP_MS = 5000,
+    TTL_LEAST_MS = 1000,
+    MARGIN_LEAST_MS = 5000,
 };
 
 static int64_t option(int64_t value, int64_t otherwise)
@@ -13,10 +15,19 @@ static int64_t option(int64_t value, int64_t otherwise)
     return value > 0 ? value : otherwise;
 }
 
-int64_t gate_wait_ms(const struct gate_set *set)
+static int64_t ttl_of(const struct gate_set *set)
 {
     int64_t ttl = set->largest_ttl_ms > set->ttl_ms ? set->largest_ttl_ms : set->ttl_ms;
-    return 2 * (ttl > 1000 ? ttl : 1000);
+    return ttl > TTL_LEAST_MS ? ttl : TTL_LEAST_MS;
+}
+
+/* A resolver and a sender each count whole seconds and round up, and keep what has no time left for one more:
+ * Unbound and Postfix together hold a record for its TTL and three seconds. Beside a TTL that short, a second
+ * one is no margin. */
+int64_t gate_wait_ms(const struct gate_set *set)
+{
+    int64_t ttl = ttl_of(set);
+    return ttl + (ttl > MARGIN_LEAST_MS ? ttl : MARGIN_LEAST_MS);
 }
 
 static struct gate_span span_since(const struct gate_moment *then, const struct gate_evidence *e,
@@ -80,8 +91,8 @@ static void hash_servers(const struct gate_evidence *e, struct gate_reading *out
 void gate_read(const struct gate_set *set, const struct gate_evidence *e, struct gate_reading *out)
 {
     int64_t gap = option(set->gap_ms, DEFAULT_GAP_MS);
-    if (gap > gate_wait_ms(set) / 2)
-        gap = gate_wait_ms(set) / 2;
+    if (gap > ttl_of(set))
+        gap = ttl_of(set);
     *out = (struct gate_reading){.e = e, .whole = true, .confirmed = true, .jumped = clock_jumped(set, e)};
     for (size_t i = 0; i < e->nserver; i++)
         out->whole &= e->server[i].answer == GATE_ANSWER_SECURE;

@@ -28,7 +28,7 @@ void gate_read(const struct gate_set *set, const struct gate_evidence *e, struct
 void gate_judge(const struct gate_set *set, const struct gate_reading *r, struct gate_out *out);
 bool gate_has_alarm(const struct gate_out *out, enum gate_await what);
 
-/* Two TTLs, the largest in force. */
+/* Two TTLs, the largest in force; at least one and five seconds. */
 int64_t gate_wait_ms(const struct gate_set *set);
 
 /* Does the server show all that a client needs to accept the key, by each combination it publishes (G5)? */
