@@ -14,6 +14,8 @@ Modules, bottom first:
   attacker    a man in the middle on the SMTP connection
   postfix     a mail provider that knows nothing of us
   exim        another sender
+  flow        constant mail from a Postfix that takes DANE or nothing, and the books about it
+  doorman     a load balancer in front of an edge
   kedge       our own daemons
   lab         all of it together: Lab().up()
 """
