@@ -56,11 +56,15 @@ static void take_received(struct rollout_health *h, const json_t *event, const c
     }
 }
 
-/* A client that asked for the MX host by name, shook hands, and left without MAIL: that is what a sender does
- * to whom the TLSA records promise another key. */
+/* A client that asked for the MX host by name, shook hands, and left without MAIL, or refused the certificate
+ * already in the handshake: that is what a sender does to whom the TLSA records promise another key. A
+ * handshake that failed in another way says nothing of keys. */
 static void take_session(struct rollout_health *h, const json_t *event, const char *time)
 {
     struct str sni = text_of(event, "sni");
+    bool failed = str_equal(text_of(event, "end"), STR("handshake"));
+    if (failed && !json_is_true(json_object_get(event, "certificate_refused")))
+        return;
     if (!sni.n || json_integer_value(json_object_get(event, "messages")) ||
         json_integer_value(json_object_get(event, "refusals")) ||
         str_equal_nocase(text_of(event, "helo"), h->own))

@@ -43,7 +43,8 @@ const char *rollout_cause_sentence(enum rollout_cause c);
 bool rollout_cause_parse(struct str text, enum rollout_cause *out);
 
 /* Good: taken from a sender, or passed on to the mailbox host. Bad: a sender that came for the MX host and
- * left again after the handshake without a word about mail, or mail that the mailbox host did not take. */
+ * refused its certificate, or left again after the handshake without a word about mail, or mail that the
+ * mailbox host did not take. */
 struct rollout_counts {
     int64_t good, bad;
 };

@@ -5,12 +5,14 @@
 static void add_tls(struct json_out *w, const struct session *s)
 {
     json_text(w, "level", s->has_tls ? "encrypt" : "none");
+    if (s->tls_info.sni[0])
+        json_text(w, "sni", s->tls_info.sni);
+    if (s->tls_info.is_refused)
+        json_bool(w, "certificate_refused", true);
     if (!s->has_tls)
         return;
     json_text(w, "tls", s->tls_info.protocol);
     json_text(w, "cipher", s->tls_info.cipher);
-    if (s->tls_info.sni[0])
-        json_text(w, "sni", s->tls_info.sni);
     json_num(w, "key_set", (int64_t)s->tls_info.key_set);
     json_bool(w, "resumed", s->tls_info.is_resumed);
 }
@@ -58,11 +60,11 @@ static void log_session(const struct session *s, int64_t ms)
               LOG_TEXT("level", s->has_tls ? "encrypt" : "none"),
               LOG_TEXT("tls", s->has_tls ? s->tls_info.protocol : "-"),
               LOG_TEXT("cipher", s->has_tls ? s->tls_info.cipher : "-"),
-              LOG_TEXT("sni", s->has_tls && s->tls_info.sni[0] ? s->tls_info.sni : "-"),
-              LOG_NUM("messages", s->messages), LOG_NUM("recipients", s->recipients),
-              LOG_NUM("octets", s->octets), LOG_NUM("commands", s->commands),
-              LOG_NUM("refusals", s->refusals), LOG_TEXT("last_refusal", s->refusal ? s->refusal : "-"),
-              LOG_NUM("ms", ms), LOG_TEXT("end", s->end_reason ? s->end_reason : "-"));
+              LOG_TEXT("sni", s->tls_info.sni[0] ? s->tls_info.sni : "-"), LOG_NUM("messages", s->messages),
+              LOG_NUM("recipients", s->recipients), LOG_NUM("octets", s->octets),
+              LOG_NUM("commands", s->commands), LOG_NUM("refusals", s->refusals),
+              LOG_TEXT("last_refusal", s->refusal ? s->refusal : "-"), LOG_NUM("ms", ms),
+              LOG_TEXT("end", s->end_reason ? s->end_reason : "-"));
 }
 
 void record_session(struct session *s)

@@ -1,4 +1,4 @@
-/* What a finished handshake was: for Received, logs, evidence. */
+/* What a handshake was: for Received, logs, evidence. */
 #ifndef TLS_INFO_H
 #define TLS_INFO_H
 
@@ -15,6 +15,7 @@ struct tls_info {
     /* server */
     uint64_t key_set; /* of the identity that served */
     uint64_t pair_id; /* of the pair that served; 0 when the session was resumed */
+    bool is_refused;  /* the handshake failed: the client refused our certificate, and said so in an alert */
 
     /* the other side's leaf certificate; a server has one only when the client sent it */
     bool has_peer_certificate;

@@ -292,11 +292,28 @@ void tls_server_free(struct tls_server *t)
 static void describe(const struct accepting *a, SSL *ssl, struct tls_info *out)
 {
     tls_info_fill(out, ssl);
-    memcpy(out->sni, a->sni, sizeof out->sni);
     out->key_set = a->identity.key_set;
     for (size_t i = 0; i < a->used_n && !out->is_resumed; i++)
         if (a->used[i]->leaf == SSL_get_certificate(ssl))
             out->pair_id = a->used[i]->id;
+}
+
+/* RFC 8446 section 6.2: what clients say to a certificate that they do not want. Who dislikes the protocol or
+ * the ciphers says something else. */
+static bool is_certificate_alert(unsigned long code)
+{
+    switch (ERR_GET_REASON(code)) {
+    case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+    case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
+    case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+    case SSL_R_TLSV1_ALERT_ACCESS_DENIED:
+        return true;
+    default:
+        return false;
+    }
 }
 
 enum err tls_accept(struct stream *s, struct tls_server *t, deadline until, struct tls_info *out,
@@ -315,7 +332,9 @@ enum err tls_accept(struct stream *s, struct tls_server *t, deadline until, stru
         SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);
     begin(&a);
     e = tls_handshake(s, ssl, SSL_accept, until, why);
+    memcpy(out->sni, a.sni, sizeof out->sni);
     if (e) {
+        out->is_refused = e == ERR_TLS && is_certificate_alert(ERR_peek_error());
         SSL_free(ssl);
     } else {
         describe(&a, ssl, out);

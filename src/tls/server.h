@@ -34,7 +34,8 @@ bool tls_server_is_past(struct tls_server *t, uint64_t mark);
 
 /* The handshake, on a stream with nothing buffered. After OK the stream speaks TLS. After an error
  * (ERR_TIMEOUT, ERR_CLOSED, ERR_REFUSED for octets from before the handshake, ERR_TLS with the library's
- * reason in why) the stream is good for nothing but stream_release. */
+ * reason in why) the stream is good for nothing but stream_release, and of `out` only sni and is_refused mean
+ * something. */
 enum err tls_accept(struct stream *s, struct tls_server *t, deadline until, struct tls_info *out,
                     struct buf *why) MUST_CHECK;
 
