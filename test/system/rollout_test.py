@@ -1,31 +1,33 @@
 """A rollout over real mail: a wave is held while mail comes in, and undone when senders turn away at its MX host."""
 
+import contextlib
 import json
+import re
 import smtplib
 import ssl
+import time
 
 import pytest
 
-from lab import process
+from lab import authority, kedge, namespace, process, world
 
 ZONE = "waves.ours.example"
-DOMAIN = "waves.example"
-HOST = f"waves-example.{ZONE}"
 
 
 @pytest.fixture
-def hosted(edge):
+def hosted(edge, domain):
     """An accepted domain with an MX host in a signed zone, and no DANE. Nobody answers at the zone's primary: what is published
     is not what this is about."""
     edge.cli("edge-group", "add", "waves", "--address", edge.address)
     edge.cli("zone", "add", ZONE, "--primary", "127.0.0.1:1", "--edge-group", "waves")
+    edge.cli("zone", "set", ZONE, "--open", "yes")
     edge.try_cli("key", "add", "--group", "waves")
-    edge.cli("domain", "add", DOMAIN, "--tenant", "acme", "--mailbox-host", "smtp:127.0.0.1:1", "--recipients", "any", "--zone", ZONE,
+    edge.cli("domain", "add", domain, "--tenant", "acme", "--mailbox-host", "smtp:127.0.0.1:1", "--recipients", "any", "--zone", ZONE,
              "--tag", "waves")
     yield edge
     edge.try_cli("rollout", "back", "spring", "--wave", "1")
-    process.wait_for(lambda: not shown(edge, "domain", "show", DOMAIN)["dane"], 20, "DANE is off again")
-    edge.cli("domain", "remove", DOMAIN)
+    process.wait_for(lambda: not shown(edge, "domain", "show", domain)["dane"], 20, "DANE is off again")
+    edge.cli("domain", "remove", domain)
     edge.cli("zone", "set", ZONE, "--open", "no")
 
 
@@ -33,32 +35,151 @@ def shown(edge, *words):
     return json.loads(edge.cli(*words, "--json"))
 
 
-def until(edge, state: str):
+def until(edge, state: str, name: str = "spring", meanwhile=lambda: None):
     """Waits for the rollout's state; gives its status."""
     def reached():
-        now = shown(edge, "rollout", "status", "spring")
+        meanwhile()
+        now = shown(edge, "rollout", "status", name)
         return now if now["state"] == state else None
 
-    return process.wait_for(reached, 20, f"the rollout is {state}: {edge.cli('rollout', 'status', 'spring')}")
+    try:
+        return process.wait_for(reached, 30, f"the rollout is {state}")
+    except process.Failed as why:
+        raise process.Failed(f"{why}: {edge.cli('rollout', 'status', name)}") from None
 
 
-def turn_away(edge):
+def leave_after_the_handshake(edge, host):
     """What a sender does whom TLSA records promise another key: shakes hands with the MX host, and leaves."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with smtplib.SMTP(edge.address, edge.lab.smtp_port, "sender.example", 20) as client:
-        client._host = HOST  # the name that is asked for in the handshake
+        client._host = host  # the name that is asked for in the handshake
         client.starttls(context=context)
 
 
-def test_a_wave_that_goes_bad_undoes_itself(lab, hosted):
+def refuse_in_the_handshake(edge, host):
+    """What others do: they break the handshake off, with an alert that says why."""
+    with smtplib.SMTP(edge.address, edge.lab.smtp_port, "sender.example", 20) as client:
+        client._host = host
+        with pytest.raises(ssl.SSLCertVerificationError):
+            client.starttls(context=ssl.create_default_context())
+
+
+@pytest.mark.parametrize("domain, turn_away", [
+    ("waves.example", leave_after_the_handshake),
+    ("waves2.example", refuse_in_the_handshake),
+])
+def test_a_wave_that_goes_bad_undoes_itself(lab, hosted, domain, turn_away):
+    host = shown(hosted, "domain", "show", domain)["mx_host"]
     hosted.cli("rollout", "plan", "spring", "--tag", "waves", "--hold", "1h", "--least", "3")
-    assert not shown(hosted, "domain", "show", DOMAIN)["dane"]
+    assert not shown(hosted, "domain", "show", domain)["dane"]
     hosted.cli("rollout", "start", "spring")
-    process.wait_for(lambda: shown(hosted, "domain", "show", DOMAIN)["dane"], 20, "the wave has begun")
+    process.wait_for(lambda: shown(hosted, "domain", "show", domain)["dane"], 20, "the wave has begun")
     for _ in range(5):
-        turn_away(hosted)
+        turn_away(hosted, host)
     status = until(hosted, "halted")
     assert status["cause"] == "failures" and status["moved"] == 0, status
-    assert not shown(hosted, "domain", "show", DOMAIN)["dane"]
+    assert not shown(hosted, "domain", "show", domain)["dane"]
     assert "event=rollout-bad" in hosted.log("control") and "event=rollout-undone" in hosted.log("control")
+
+
+class Real:
+    """An edge with an MX zone of its own, and a domain whose mail comes from Postfix. Its own look at itself is switched off: what
+    it learns, it learns from senders."""
+
+    address, zone, domain, ttl = "127.0.25.64", "mx-waves.example", "real-waves.example", 2
+
+    def __init__(self, lab, build):
+        self.lab, self.sent = lab, 0
+        namespace.add_address(self.address)
+        self.managed = authority.ManagedZones(lab, "knot", self.zone, secondaries=2, ttl=self.ttl)
+        self.edge = edge = kedge.Kedge(lab, build, "waves", self.address, zone_interval="500ms", edge_probe_interval="0",
+                                       edge_name="edge.waves.example", hostname="edge.waves.example")
+        edge.start()
+        key, primary, tsig = self.managed.key, self.managed.primary, edge.folder / "tsig"
+        tsig.write_text(f"{key.algorithm}:{key.name}:{key.secret}\n", encoding="utf-8")
+        edge.cli("edge-group", "add", "here", "--address", self.address)
+        process.wait_for(lambda: edge.json("edge", "list"), 5, "the edge has made itself known")
+        edge.cli("edge", "set", "edge.waves.example", "--edge-group", "here")
+        edge.cli("zone", "add", self.zone, "--primary", f"{primary.address}:{primary.port}", "--tsig-file", tsig, "--edge-group",
+                 "here", "--ttl", f"{self.ttl}s", "--address-ttl", f"{self.ttl}s")
+        edge.cli("key", "add", "--group", "g1")
+        edge.cli("tenant", "add", "acme")
+        edge.cli("domain", "add", self.domain, "--tenant", "acme", "--mailbox-host", f"lmtp:{world.MAILBOXES}:{lab.lmtp_port}",
+                 "--recipients", "any")
+        self.host = edge.json("domain", "show", self.domain)["mx_host"]
+        lab.add_zone(self.domain, f"@ MX 10 {self.host}.\n")
+
+    def send(self):
+        """One more message from Postfix."""
+        self.sent += 1
+        self.lab.provider.send("bob@dane.example", f"m{self.sent}@{self.domain}")
+
+    def arrived(self) -> int:
+        """How many of them are at the mailbox host."""
+        return sum(r.endswith("@" + self.domain) for m in list(self.lab.mailboxes.messages) for r in m.recipients)
+
+    def flows(self):
+        """All that was sent arrives, also what waited."""
+        def all_there():
+            self.lab.provider.flush()
+            return self.arrived() == self.sent
+
+        process.wait_for(all_there, 30, "every message arrives")
+
+    def tlsa(self) -> str:
+        """What senders are told."""
+        return str(self.lab.internet.resolver.ask(f"_25._tcp.{self.host}", "TLSA").answer)
+
+    def deferred(self) -> list[str]:
+        """Postfix's lines about messages that it could not deliver."""
+        return re.findall(rf"^.*to=<m[0-9]+@{self.domain}>.*status=deferred.*$", self.lab.provider.log(), re.M)
+
+    def lie(self):
+        """Somebody replaces the TLSA records at the primary. They are mended within a second, and the large resolver that asked
+        just then keeps the wrong ones for their TTL of an hour."""
+        def it_has_them():
+            self.managed.update(self.zone, ("replace", "_dane.g1", 3600, "TLSA", "3 1 1 " + "ab" * 32))
+            with contextlib.suppress(process.Failed):
+                self.managed.wait_level(1)
+            self.lab.internet.resolver.forget(self.zone)
+            return "ab" * 32 in self.tlsa()
+
+        process.wait_for(it_has_them, 20, "the resolver has the wrong TLSA records")
+
+
+@pytest.fixture(scope="module")
+def real(world_lab, build):
+    """That edge, up until the end of this file."""
+    made = Real(world_lab, build)
+    yield made
+    made.edge.stop()
+    made.managed.stop()
+
+
+def test_postfix_meets_wrong_tlsa_records(lab, real):
+    """Postfix delivers before the wave and in it; then it must not, the wave is undone, and it delivers all that waited."""
+    edge = real.edge
+    process.wait_for(lambda: lab.internet.resolver.ask(real.host, "A").answer, 30, "the MX host is published")
+    for _ in range(3):
+        real.send()
+    real.flows()
+    edge.cli("rollout", "plan", "autumn", "--hold", "1h", "--least", "3")
+    edge.cli("rollout", "start", "autumn")
+    process.wait_for(lambda: "3 1 1" in real.tlsa(), 30, "the wave's TLSA records are published")
+    for _ in range(3):
+        real.send()
+    real.flows()
+    lab.provider.wait_log(f"Verified TLS connection established to {real.host}")
+    assert not real.deferred() and edge.json("rollout", "status", "autumn")["state"] == "running"
+
+    real.lie()
+    status = until(edge, "halted", "autumn", lambda: (real.send(), time.sleep(0.5)))
+    assert status["cause"] == "failures" and status["moved"] == 0, status
+    assert all("Server certificate not verified" in line for line in real.deferred()) and real.deferred()
+    assert not edge.json("domain", "show", real.domain)["dane"]
+    assert "event=rollout-bad" in edge.log("control")
+    process.wait_for(lambda: not lab.internet.resolver.ask(f"_25._tcp.{real.host}", "TLSA").answer, 30,
+                     "senders are told of no TLSA records any more")
+    real.send()
+    real.flows()
