@@ -23,7 +23,8 @@ static void make_key(struct gate_set *set, int64_t id, enum gate_state state, st
 /* From the first sight of a record on the only server until its key is ready. */
 static int64_t time_until_ready(int64_t ttl_ms)
 {
-    struct gate_set set = {.id = 1, .wants = {[GATE_ECDSA] = true}, .ttl_ms = ttl_ms, .no_ta_ms = INT64_MAX / 4};
+    struct gate_set set = {
+        .id = 1, .wants = {[GATE_ECDSA] = true}, .ttl_ms = ttl_ms, .no_ta_ms = INT64_MAX / 4};
     struct gate_record record[2];
     make_key(&set, 1, GATE_ACTIVE, &record[0]);
     make_key(&set, 2, GATE_PUBLISHED, &record[1]);
@@ -49,8 +50,8 @@ static int64_t time_until_ready(int64_t ttl_ms)
     }
 }
 
-/* Two TTLs. A resolver and a sender each round a TTL up to whole seconds, and keep a record that has none left for
- * a second: that must be within the second TTL, or beside it where it is short. */
+/* Two TTLs. A resolver and a sender each round a TTL up to whole seconds, and keep a record that has none
+ * left for a second: that must be within the second TTL, or beside it where it is short. */
 static void test_two_ttls_and_never_too_short(void **state)
 {
     (void)state;
