@@ -2,6 +2,7 @@
 #include "conf/conf.h"
 #include "rollout/rollout.h"
 #include "rollout/store.h"
+#include "rollout/tell.h"
 
 enum { HOLD_MS = 24 * 3600 * 1000, BASELINE_MS = 24 * 3600 * 1000, TOLERANCE = 20, LEAST = 5 };
 
@@ -66,6 +67,13 @@ static json_t *describe(struct call *c, const struct rollout *r)
     return o;
 }
 
+static json_t *describe_and_tell(struct call *c, const struct rollout *r)
+{
+    json_t *o = describe(c, r);
+    rollout_tell(r, o);
+    return o;
+}
+
 static enum err load_named(struct call *c, struct rollout *r)
 {
     struct str name;
@@ -91,7 +99,7 @@ static enum err verb_status(struct call *c)
     struct rollout r;
     enum err e = load_named(c, &r);
     if (!e)
-        c->result = describe(c, &r);
+        c->result = describe_and_tell(c, &r);
     return e;
 }
 
@@ -234,7 +242,7 @@ static enum err verb_plan(struct call *c)
         e = insert_domains(c, &r, chosen);
     free(chosen);
     if (!e)
-        c->result = describe(c, &r);
+        c->result = describe_and_tell(c, &r);
     return e;
 }
 
@@ -253,7 +261,7 @@ static enum err change_to(struct call *c, struct rollout *r, enum rollout_state 
     r->cause = ROLLOUT_CAUSE_OPERATOR;
     enum err e = rollout_save(c, r);
     if (!e)
-        c->result = describe(c, r);
+        c->result = describe_and_tell(c, r);
     rollouts_wake(c->context);
     return e;
 }
