@@ -35,7 +35,7 @@ static void print_synopsis(const struct cli_noun *noun, const struct cli_verb *v
     while ((word = str_word(&rest)).n) {
         struct str metavar = word;
         str_cut(&metavar, '=');
-        printf(" %.*s", STR_ARG(metavar));
+        printf(" %s%.*s", str_starts(word, STR("[")) ? "[" : "", STR_ARG(metavar));
     }
     printf("%s [--json] [--config FILE]\n", *verb->options ? " [OPTION...]" : "");
 }

@@ -1,6 +1,7 @@
 #include "cmd/cli_table.h"
 
 #include "cmd/cli_domain.h"
+#include "cmd/cli_report.h"
 #include "cmd/cli_told.h"
 
 const struct cli_option cli_options[] = {
@@ -88,6 +89,7 @@ const struct cli_option cli_options[] = {
      "stage\")"},
     {"algorithm", "NAME", CLI_TEXT, "algorithm", "ecdsa rsa", "which of the keys; default: ecdsa"},
     {"id", "KEY", CLI_TEXT, "id", NULL, "the number of one key of the group, as \"kedge key show\" gives it"},
+    {"domain", "DOMAIN", CLI_TEXT, "domain", NULL, "those about this accepted domain and its MX host alone"},
     {"yes", NULL, CLI_FLAG, "yes", NULL, "do it without asking"},
     {"default", NULL, CLI_FLAG, "default", NULL,
      "serve it to clients that ask for no name or an unknown one"},
@@ -170,6 +172,15 @@ static const struct cli_verb rollout[] = {
     {"resume", "rollout=NAME", "", "go on with the wave at which it stands", NULL, cli_told},
     {"back", "rollout=NAME", "wave", "switch DANE off again for the last wave, or from a wave on",
      "kedge rollout back spring --wave 1", cli_told},
+};
+static const struct cli_verb report[] = {
+    {"take", "[file=FILE...]", "",
+     "take TLS reports (RFC 8460): JSON, gzip, or the mail that brings one; - or no file: standard input",
+     "kedge report take reports/*.json.gz\n"
+     "  kedge report take < mail.eml",
+     cli_report_take},
+    {"list", "", "domain", "what TLS reports counted, the last 1000, newest first",
+     "kedge report list --domain acme.example --json"},
 };
 static const struct cli_verb recipient[] = {
     {"list", "domain=DOMAIN", "", "the recipients of an accepted domain", NULL},
@@ -257,6 +268,8 @@ const struct cli_noun cli_nouns[] = {
      "zone primary edge_group open capacity hosts leaving ttl tlsa", NULL, NULL},
     {"rollout", "DANE for many domains, in waves", VERBS(rollout),
      "rollout state cause wave waves moved domains hold_s since", NULL, NULL},
+    {"report", "TLS reports of those who send here", VERBS(report),
+     "day organization domain policy successes failures results", NULL, NULL},
     {"edge-group", "addresses of edges", VERBS(edge_group), "edge_group addresses edges zones", NULL, NULL},
     {"edge", "machines that receive mail", VERBS(edge), "edge edge_group key_epoch confirmed bad_probes",
      NULL, NULL},

@@ -5,6 +5,7 @@
 #include "ctl/ctl.h"
 #include "inspect/world.h"
 #include "keys/keys.h"
+#include "report/report.h"
 #include "rollout/rollout.h"
 #include "zone/keeper.h"
 
@@ -64,6 +65,7 @@ int main(int argc, char **argv)
     static const struct daemon_role role = {
         .program = "kedge-control",
         .summary = "keeps tenants, domains, modes, routes and keys, and answers the command line"};
+    report_reader_main(argc, argv);
     struct daemon d;
     struct buf why = {0};
     struct arena a = {0};
@@ -79,8 +81,10 @@ int main(int argc, char **argv)
         rollouts_new(&(struct rollouts_args){.journal = daemon_path(&a, d.conf->data_directory, "journal"),
                                              .hostname = d.conf->hostname,
                                              .board = board});
+    struct reports *reports = reports_new();
     const struct tenant_verb_table tables[] = {{keys_verbs, keys_verb_count, board},
                                                {zone_verbs, zone_verb_count, keeper},
+                                               {report_verbs, report_verb_count, reports},
                                                {rollout_verbs, rollout_verb_count, rollouts},
                                                {inspect_verbs, inspect_verb_count, &world}};
     struct tenant_args opened = {.data_directory = d.conf->data_directory,
@@ -112,6 +116,7 @@ int main(int argc, char **argv)
     free(verbs);
     tenant_close(tenants);
     rollouts_free(rollouts);
+    reports_free(reports);
     keeper_free(keeper);
     board_free(board);
     inspect_world_close(&world);

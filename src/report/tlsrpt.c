@@ -26,6 +26,14 @@ const char *tlsrpt_result_name(enum tlsrpt_result r)
     return results[r];
 }
 
+enum tlsrpt_result tlsrpt_result_parse(struct str name)
+{
+    for (size_t i = 0; i < sizeof results / sizeof *results; i++)
+        if (str_equal_nocase(name, str_of(results[i])))
+            return (enum tlsrpt_result)i;
+    return TLSRPT_OTHER;
+}
+
 /* Where the reader stands, for sentences. */
 struct reader {
     struct arena *a;
@@ -95,14 +103,6 @@ static enum err take_count(const struct reader *r, const json_t *object, const c
     return OK;
 }
 
-static enum tlsrpt_result result_of(struct str text)
-{
-    for (size_t i = 0; i < TLSRPT_OTHER; i++)
-        if (str_equal_nocase(text, str_of(results[i])))
-            return (enum tlsrpt_result)i;
-    return TLSRPT_OTHER;
-}
-
 /* Adds to what was said of that result at that host, or begins it. */
 static void add_failure(struct tlsrpt_policy *p, struct map *known, struct arena *a, struct tlsrpt_failure f)
 {
@@ -123,7 +123,7 @@ static enum err read_failure(struct reader *r, const json_t *o, struct tlsrpt_fa
 {
     if (!json_is_object(o))
         return wrong(r, "", "is no object");
-    f->result = result_of(text_of(o, "result-type"));
+    f->result = tlsrpt_result_parse(text_of(o, "result-type"));
     struct str host = text_of(o, "receiving-mx-hostname");
     if (!host.n || dns_name_normalise(r->a, host, &f->mx_host))
         f->mx_host = STR_NONE;

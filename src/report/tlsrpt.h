@@ -42,6 +42,7 @@ enum tlsrpt_result {
 #undef X
 };
 const char *tlsrpt_result_name(enum tlsrpt_result r);
+enum tlsrpt_result tlsrpt_result_parse(struct str name); /* OTHER when it is none */
 
 enum {
     TLSRPT_TEXT_MAX = 255, /* octets of the organization's name and of the report id */

@@ -128,5 +128,29 @@ const struct db_migration tenant_schema[] = {
         " wave BIGINT NOT NULL, domain TEXT NOT NULL, state TEXT NOT NULL, why TEXT NOT NULL,"
         " PRIMARY KEY (rollout_id, domain));"
         "CREATE INDEX rollout_domain_by_wave ON rollout_domain (rollout_id, wave, state)"},
+
+    /* TLS reports (RFC 8460) that were taken, and what a wave's domains read in them. n: of the policy in its
+     * report. first_ms: when the wave began for the first time; what counts as before ends there. */
+    {4, "CREATE TABLE tlsrpt (id BIGINT PRIMARY KEY, organization TEXT NOT NULL, report_id TEXT NOT NULL,"
+        " begin_ms BIGINT NOT NULL, end_ms BIGINT NOT NULL, taken_ms BIGINT NOT NULL,"
+        " UNIQUE (organization, report_id));"
+        "CREATE INDEX tlsrpt_by_end ON tlsrpt (end_ms);"
+        "CREATE TABLE tlsrpt_policy (tlsrpt_id BIGINT NOT NULL REFERENCES tlsrpt (id) ON DELETE CASCADE,"
+        " n BIGINT NOT NULL, domain TEXT NOT NULL, type TEXT NOT NULL, successes BIGINT NOT NULL,"
+        " failures BIGINT NOT NULL, PRIMARY KEY (tlsrpt_id, n));"
+        "CREATE INDEX tlsrpt_policy_by_domain ON tlsrpt_policy (domain, tlsrpt_id);"
+        "CREATE TABLE tlsrpt_failure (tlsrpt_id BIGINT NOT NULL REFERENCES tlsrpt (id) ON DELETE CASCADE,"
+        " n BIGINT NOT NULL, result TEXT NOT NULL, mx_host TEXT NOT NULL, sessions BIGINT NOT NULL,"
+        " PRIMARY KEY (tlsrpt_id, n, result, mx_host));"
+        "CREATE INDEX domain_by_mx_host ON domain (mx_host);"
+        "ALTER TABLE rollout_wave ADD COLUMN first_ms BIGINT NOT NULL DEFAULT 0;"
+        "ALTER TABLE rollout_wave ADD COLUMN report_good BIGINT NOT NULL DEFAULT 0;"
+        "ALTER TABLE rollout_wave ADD COLUMN report_bad BIGINT NOT NULL DEFAULT 0;"
+        "ALTER TABLE rollout_wave ADD COLUMN report_before_good BIGINT NOT NULL DEFAULT 0;"
+        "ALTER TABLE rollout_wave ADD COLUMN report_before_bad BIGINT NOT NULL DEFAULT 0;"
+        "ALTER TABLE rollout_wave ADD COLUMN report_organization TEXT NOT NULL DEFAULT '';"
+        "ALTER TABLE rollout_wave ADD COLUMN report_result TEXT NOT NULL DEFAULT '';"
+        "ALTER TABLE rollout_wave ADD COLUMN report_sessions BIGINT NOT NULL DEFAULT 0;"
+        "UPDATE rollout_wave SET first_ms = begun_ms"},
 };
 const size_t tenant_schema_count = sizeof tenant_schema / sizeof *tenant_schema;

@@ -110,6 +110,8 @@ def test_every_verb_has_help(stopped):
         for verb in verbs:
             done = stopped.run(noun, *verb.split(), "--help")
             assert done.returncode == 0 and f"Usage: kedge {noun} {verb}" in done.stdout
+            usage = done.stdout.splitlines()[0]
+            assert usage.count("[") == usage.count("]"), usage
 
 
 def test_options_before_or_after_the_noun(control):
