@@ -5,6 +5,8 @@
 #include "tenant/domain.h"
 
 enum { TICK_MS = 1000, IDLE_MS = 60000, PORTION = 500, WATCHES = 16 };
+/* TLS reports come a day after their day, so those about the last waves when all is done. */
+#define LATE_MS (3 * 24 * 3600 * (int64_t)1000)
 
 struct rollouts {
     struct rollouts_args args;
@@ -46,18 +48,23 @@ static struct rollout *copy_all(struct arena *a, const struct rollout *from, siz
 static enum err load_active(struct call *c, void *ctx)
 {
     struct turn *t = ctx;
-    struct rollout *running, *undoing;
-    size_t n = 0, m = 0;
+    struct rollout *running, *undoing, *done;
+    size_t n = 0, m = 0, late = 0;
     enum err e = rollout_load_all(c, STR("running"), &running, &n);
     if (!e)
         e = rollout_load_all(c, STR("undoing"), &undoing, &m);
+    if (!e)
+        e = rollout_load_all(c, STR("done"), &done, &late);
     if (e)
         return e;
-    struct rollout *all = ARENA_ARRAY(c->a, struct rollout, n + m + 1);
+    struct rollout *all = ARENA_ARRAY(c->a, struct rollout, n + m + late + 1);
     memcpy(all, running, n * sizeof *all);
     memcpy(all + n, undoing, m * sizeof *all);
-    t->list = copy_all(&t->a, all, n + m);
     t->n = n + m;
+    for (size_t i = 0; i < late; i++)
+        if (done[i].changed_ms > clock_wall() - LATE_MS)
+            all[t->n++] = done[i];
+    t->list = copy_all(&t->a, all, t->n);
     return OK;
 }
 
@@ -151,7 +158,9 @@ static void tell(const struct rollout *r, const char *event, size_t wave, enum l
               LOG_NUM("domains", w->domains), LOG_TEXT("cause", rollout_cause_name(r->cause)),
               LOG_NUM("good", w->now.good), LOG_NUM("bad", w->now.bad),
               LOG_NUM("good_before", w->before.good), LOG_NUM("bad_before", w->before.bad),
-              LOG_NUM("bad_probes", w->bad_probes));
+              LOG_NUM("bad_probes", w->bad_probes), LOG_NUM("report_good", w->told.now.good),
+              LOG_NUM("report_bad", w->told.now.bad), LOG_TEXT("report_by", w->told.organization),
+              LOG_TEXT("report_result", w->told.result));
 }
 
 static enum err load_baseline(struct call *c, void *ctx)
@@ -170,6 +179,8 @@ static enum err begin_wave(struct turn *t, struct buf *why)
         e = rollout_baseline_read(&t->baseline, t->hands->args.journal, why);
     r->wave[i] = (struct rollout_wave){.domains = r->wave[i].domains, .before = t->baseline.health.count[i]};
     r->begun_ms[i] = clock_wall();
+    if (!r->first_ms[i])
+        r->first_ms[i] = r->begun_ms[i];
     rollout_health_release(&t->baseline.health);
     if (e)
         return e;
@@ -202,6 +213,8 @@ static enum err look(struct call *c, void *ctx)
 {
     struct turn *t = ctx;
     enum err e = rollout_watch_load(c, t->r, str_of(t->hands->args.hostname), t->watch);
+    if (!e)
+        e = rollout_watch_told(c, t->watch, t->r);
     return e ? e : rollout_watch_probes(c, t->r);
 }
 
@@ -282,6 +295,20 @@ static enum err run_one(struct turn *t, struct buf *why)
     return act(t, &d, why);
 }
 
+/* All have moved: only what TLS reports still tell of that time can undo it. */
+static enum err look_back(struct turn *t, struct buf *why)
+{
+    t->expected = ROLLOUT_DONE;
+    t->watch = watch_for(t->hands, t->r->id);
+    enum err e = tenant_transact(t->hands->store, TENANT_READ, look, t, why);
+    for (size_t i = 0; !e && i < t->r->begun; i++)
+        if (t->r->wave[i].told.is_worse) {
+            struct rollout_decision d = {ROLLOUT_UNDO, ROLLOUT_CAUSE_REPORTS, i};
+            return act(t, &d, why);
+        }
+    return e;
+}
+
 /* True when there is more to do soon. */
 static bool do_round(struct rollouts *hands)
 {
@@ -290,7 +317,9 @@ static bool do_round(struct rollouts *hands)
     enum err e = tenant_transact(hands->store, TENANT_READ, load_active, &t, &why);
     for (size_t i = 0; i < t.n && !is_stopping(hands); i++) {
         t.r = &t.list[i];
-        e = t.r->state == ROLLOUT_UNDOING ? undo(&t, &why) : run_one(&t, &why);
+        e = t.r->state == ROLLOUT_UNDOING ? undo(&t, &why)
+            : t.r->state == ROLLOUT_DONE  ? look_back(&t, &why)
+                                          : run_one(&t, &why);
         if (e && e != ERR_STOPPED && e != ERR_NOT_FOUND)
             log_event(LOG_ERROR, "rollout-failed", LOG_STR("rollout", t.r->name),
                       LOG_STR("why", buf_str(&why)));

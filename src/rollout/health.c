@@ -17,10 +17,27 @@ void rollout_health_from(struct rollout_health *h, size_t wave, int64_t ms)
     clock_iso(ms, h->from[wave]);
 }
 
+/* One organization, about one wave. */
+struct rollout_teller {
+    struct rollout_counts now, before;
+    int64_t by_result[TLSRPT_NOT_TOLD + 1];
+};
+
+static void forget_tellers(struct map *tellers)
+{
+    void *teller;
+    struct str name;
+    for (size_t at = 0; map_next(tellers, &at, &name, &teller);)
+        free(teller);
+    map_release(tellers);
+}
+
 void rollout_health_release(struct rollout_health *h)
 {
     map_release(&h->domain);
     map_release(&h->host);
+    for (size_t i = 0; i < ROLLOUT_WAVES_MAX; i++)
+        forget_tellers(&h->teller[i]);
     *h = (struct rollout_health){0};
 }
 
@@ -98,4 +115,90 @@ void rollout_health_take(struct rollout_health *h, struct str line)
     else if (time && str_equal(kind, STR("attempt")))
         take_attempt(h, event, time);
     json_decref(event);
+}
+
+/* ---- TLS reports ---- */
+
+enum { TELLERS_MAX = 10000 };
+
+/* Policy domain: the accepted domain or its MX host, senders differ; else the MX host that failed. */
+static uintptr_t wave_of(const struct rollout_health *h, const struct rollout_row *row)
+{
+    uintptr_t found = (uintptr_t)map_get(&h->domain, row->domain);
+    if (!found)
+        found = (uintptr_t)map_get(&h->host, row->domain);
+    return found ? found : (uintptr_t)map_get(&h->host, row->mx_host);
+}
+
+/* Beyond the most that are told apart they are one. */
+static struct rollout_teller *teller_of(struct map *tellers, struct str organization)
+{
+    struct str name =
+        tellers->count < TELLERS_MAX || map_get(tellers, organization) ? organization : STR("others");
+    struct rollout_teller *t = map_get(tellers, name);
+    if (t)
+        return t;
+    t = must_alloc(calloc(1, sizeof *t));
+    (void)map_put(tellers, name, t);
+    return t;
+}
+
+static void add(struct rollout_counts *to, struct rollout_counts more)
+{
+    to->good += more.good;
+    to->bad += more.bad;
+}
+
+void rollout_health_row(struct rollout_health *h, const struct rollout_row *row)
+{
+    uintptr_t wave = wave_of(h, row);
+    const struct rollout_times *t = wave ? &h->times[wave - 1] : NULL;
+    if (!t || !t->begun_ms)
+        return;
+    bool now = row->end_ms > t->begun_ms && row->taken_ms >= t->begun_ms;
+    bool before = row->end_ms <= t->first_ms && row->end_ms > t->first_ms - t->baseline_ms;
+    if (!now && !before)
+        return;
+    struct rollout_teller *teller = teller_of(&h->teller[wave - 1], row->organization);
+    add(now ? &teller->now : &teller->before, row->counts);
+    if (now)
+        teller->by_result[row->result] += row->counts.bad;
+}
+
+/* The organization and its most frequent result. */
+static void name_worst(struct str organization, const struct rollout_teller *t, struct rollout_told *out)
+{
+    size_t worst = 0;
+    for (size_t i = 1; i <= TLSRPT_NOT_TOLD; i++)
+        if (t->by_result[i] > t->by_result[worst])
+            worst = i;
+    (void)str_copy(organization, out->organization, sizeof out->organization);
+    (void)str_copy(str_of(tlsrpt_result_name((enum tlsrpt_result)worst)), out->result, sizeof out->result);
+    out->sessions = t->by_result[worst];
+}
+
+void rollout_health_told(const struct rollout_health *h, size_t wave, const struct rollout_rules *rules,
+                         struct rollout_told *out)
+{
+    const struct map *tellers = &h->teller[wave];
+    struct str name, named = STR_NONE;
+    const struct rollout_teller *worst = NULL;
+    bool worst_is_worse = false;
+    void *found;
+    *out = (struct rollout_told){0};
+    for (size_t at = 0; map_next(tellers, &at, &name, &found);) {
+        const struct rollout_teller *t = found;
+        bool is_worse = rollout_is_worse(rules, t->now, t->before);
+        add(&out->now, t->now);
+        add(&out->before, t->before);
+        bool first = !worst || (is_worse && !worst_is_worse);
+        if (t->now.bad && (first || (is_worse == worst_is_worse && t->now.bad > worst->now.bad))) {
+            worst = t;
+            worst_is_worse = is_worse;
+            named = name;
+        }
+    }
+    out->is_worse = worst_is_worse || rollout_is_worse(rules, out->now, out->before);
+    if (worst)
+        name_worst(named, worst, out);
 }

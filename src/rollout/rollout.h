@@ -4,8 +4,8 @@
  * behind it, and the rollout halts.
  *
  * Well is judged by what really happens: lines of the journal about these domains and their MX hosts, against
- * the same lines in the time before the wave began; what edges see when they dial the MX hosts; alarms of the
- * rollover gate. Where nothing can be seen nothing moves.
+ * the same lines in the time before the wave began; what others say of them in TLS reports; what edges see
+ * when they dial the MX hosts; alarms of the rollover gate. Where nothing can be seen nothing moves.
  *
  * Knows nothing of DNS and of keys: it sets what the keeper of the zones then publishes. plan, step and
  * health are pure; one thread acts. Its rows survive restarts.

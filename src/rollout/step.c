@@ -54,21 +54,22 @@ bool rollout_cause_parse(struct str text, enum rollout_cause *out)
     return false;
 }
 
-/* Has the share of the bad ones grown by more than is tolerated? */
-static bool is_worse(const struct rollout_rules *r, const struct rollout_wave *w)
+bool rollout_is_worse(const struct rollout_rules *r, struct rollout_counts now, struct rollout_counts before)
 {
-    if (w->now.bad < r->least)
+    if (now.bad < r->least)
         return false;
-    double all = (double)w->now.good + (double)w->now.bad;
-    double all_before = (double)w->before.good + (double)w->before.bad;
-    double share_before = all_before > 0 ? (double)w->before.bad / all_before : 0;
-    return (double)w->now.bad > all * (share_before + (double)r->tolerance / 1000);
+    double all = (double)now.good + (double)now.bad;
+    double all_before = (double)before.good + (double)before.bad;
+    double share_before = all_before > 0 ? (double)before.bad / all_before : 0;
+    return (double)now.bad > all * (share_before + (double)r->tolerance / 1000);
 }
 
 static bool is_bad(const struct rollout_rules *r, const struct rollout_wave *w, enum rollout_cause *cause)
 {
-    *cause = w->bad_probes > 0 ? ROLLOUT_CAUSE_PROBES : ROLLOUT_CAUSE_FAILURES;
-    return w->bad_probes > 0 || is_worse(r, w);
+    *cause = w->bad_probes > 0  ? ROLLOUT_CAUSE_PROBES
+             : w->told.is_worse ? ROLLOUT_CAUSE_REPORTS
+                                : ROLLOUT_CAUSE_FAILURES;
+    return w->bad_probes > 0 || w->told.is_worse || rollout_is_worse(r, w->now, w->before);
 }
 
 /* Harm ends whatever else is unknown; moving on needs everything to be known and well. */

@@ -31,6 +31,7 @@ bool rollout_state_parse(struct str text, enum rollout_state *out);
     X(GATE, "gate", "the rollover gate has an alarm, so nothing moves")                                      \
     X(HELD, "held", "its domains have been well for the set time")                                           \
     X(FAILURES, "failures", "more mail is deferred or turned away at its domains than before")               \
+    X(REPORTS, "reports", "TLS reports (RFC 8460) tell of more failed sessions at its domains than before")  \
     X(PROBES, "probes", "an edge does not see at an MX host what its TLSA records promise")                  \
     X(OPERATOR, "operator", "an operator asked for it")
 enum rollout_cause {
@@ -49,6 +50,17 @@ struct rollout_counts {
     int64_t good, bad;
 };
 
+/* What TLS reports (RFC 8460) tell of a wave: sessions, and what is worst. */
+enum { ROLLOUT_TELLER = 256, ROLLOUT_RESULT = 32 };
+struct rollout_told {
+    struct rollout_counts now, before;
+    bool is_worse; /* by the rules of its rollout */
+    /* Who told of most failures since it began, the result type that they gave most often, and how often;
+     * empty: nobody told of any. */
+    char organization[ROLLOUT_TELLER], result[ROLLOUT_RESULT];
+    int64_t sessions;
+};
+
 struct rollout_wave {
     size_t domains;
     bool is_ready;                /* all its domains are switched on */
@@ -56,6 +68,7 @@ struct rollout_wave {
     struct rollout_counts now;    /* since it began */
     struct rollout_counts before; /* of the same domains, in the time before it began */
     int64_t bad_probes;           /* MX hosts at which an edge saw something wrong since it began */
+    struct rollout_told told;
 };
 
 struct rollout_rules {
@@ -63,6 +76,9 @@ struct rollout_rules {
     int64_t tolerance; /* per mille of the mail: by how much the bad share may grow */
     int64_t least;     /* fewer bad ones mean nothing */
 };
+
+/* Has the share of the bad ones grown by more than is tolerated? */
+bool rollout_is_worse(const struct rollout_rules *r, struct rollout_counts now, struct rollout_counts before);
 
 struct rollout_view {
     struct rollout_rules rules;

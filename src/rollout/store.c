@@ -7,17 +7,25 @@
 static enum err load_waves(struct call *c, struct rollout *r)
 {
     struct db_query *q = db_query(
-        c->db, "SELECT domains, begun_ms, ready, held_ms, good, bad, before_good, before_bad, bad_probes"
-               " FROM rollout_wave WHERE rollout_id = $1 ORDER BY wave");
+        c->db, "SELECT domains, begun_ms, ready, held_ms, good, bad, before_good, before_bad, bad_probes,"
+               " first_ms, report_good, report_bad, report_before_good, report_before_bad, report_sessions,"
+               " report_organization, report_result FROM rollout_wave WHERE rollout_id = $1 ORDER BY wave");
     db_bind_int(q, r->id);
     while (r->waves < ROLLOUT_WAVES_MAX && db_next(q)) {
         r->begun_ms[r->waves] = db_int(q, 1);
+        r->first_ms[r->waves] = db_int(q, 9);
+        struct rollout_told told = {.now = {db_int(q, 10), db_int(q, 11)},
+                                    .before = {db_int(q, 12), db_int(q, 13)},
+                                    .sessions = db_int(q, 14)};
+        (void)str_copy(db_text(q, 15), told.organization, sizeof told.organization);
+        (void)str_copy(db_text(q, 16), told.result, sizeof told.result);
         r->wave[r->waves++] = (struct rollout_wave){.domains = (size_t)db_int(q, 0),
                                                     .is_ready = db_int(q, 2) != 0,
                                                     .held_ms = db_int(q, 3),
                                                     .now = {db_int(q, 4), db_int(q, 5)},
                                                     .before = {db_int(q, 6), db_int(q, 7)},
-                                                    .bad_probes = db_int(q, 8)};
+                                                    .bad_probes = db_int(q, 8),
+                                                    .told = told};
     }
     return db_end(q, c->why);
 }
@@ -77,17 +85,28 @@ static enum err save_wave(struct call *c, const struct rollout *r, size_t i)
 {
     const struct rollout_wave *w = &r->wave[i];
     struct db_query *q = db_query(
-        c->db, "INSERT INTO rollout_wave (rollout_id, wave, domains, begun_ms, ready, held_ms, good, bad,"
-               " before_good, before_bad, bad_probes) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
-               " ON CONFLICT (rollout_id, wave) DO UPDATE SET domains = excluded.domains,"
-               " begun_ms = excluded.begun_ms, ready = excluded.ready, held_ms = excluded.held_ms,"
-               " good = excluded.good, bad = excluded.bad, before_good = excluded.before_good,"
-               " before_bad = excluded.before_bad, bad_probes = excluded.bad_probes");
-    const int64_t values[] = {r->id,          (int64_t)i,    (int64_t)w->domains, r->begun_ms[i],
-                              w->is_ready,    w->held_ms,    w->now.good,         w->now.bad,
-                              w->before.good, w->before.bad, w->bad_probes};
+        c->db,
+        "INSERT INTO rollout_wave (rollout_id, wave, domains, begun_ms, ready, held_ms, good, bad,"
+        " before_good, before_bad, bad_probes, first_ms, report_good, report_bad, report_before_good,"
+        " report_before_bad, report_sessions, report_organization, report_result)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)"
+        " ON CONFLICT (rollout_id, wave) DO UPDATE SET domains = excluded.domains,"
+        " begun_ms = excluded.begun_ms, ready = excluded.ready, held_ms = excluded.held_ms,"
+        " good = excluded.good, bad = excluded.bad, before_good = excluded.before_good,"
+        " before_bad = excluded.before_bad, bad_probes = excluded.bad_probes,"
+        " first_ms = excluded.first_ms, report_good = excluded.report_good,"
+        " report_bad = excluded.report_bad, report_before_good = excluded.report_before_good,"
+        " report_before_bad = excluded.report_before_bad, report_sessions = excluded.report_sessions,"
+        " report_organization = excluded.report_organization, report_result = excluded.report_result");
+    const struct rollout_told *t = &w->told;
+    const int64_t values[] = {
+        r->id,       (int64_t)i, (int64_t)w->domains, r->begun_ms[i], w->is_ready,   w->held_ms,
+        w->now.good, w->now.bad, w->before.good,      w->before.bad,  w->bad_probes, r->first_ms[i],
+        t->now.good, t->now.bad, t->before.good,      t->before.bad,  t->sessions};
     for (size_t k = 0; k < sizeof values / sizeof *values; k++)
         db_bind_int(q, values[k]);
+    db_bind_text(q, str_of(t->organization));
+    db_bind_text(q, str_of(t->result));
     return db_run(q, NULL, c->why);
 }
 

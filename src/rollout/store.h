@@ -18,6 +18,7 @@ struct rollout {
     size_t waves;
     struct rollout_wave wave[ROLLOUT_WAVES_MAX];
     int64_t begun_ms[ROLLOUT_WAVES_MAX]; /* wall clock; 0: not begun */
+    int64_t first_ms[ROLLOUT_WAVES_MAX]; /* when it began for the first time */
 };
 
 /* By name; ERR_NOT_FOUND with a sentence. Strings are the call's. */

@@ -6,6 +6,19 @@
 
 enum { HOLD_MS = 24 * 3600 * 1000, BASELINE_MS = 24 * 3600 * 1000, TOLERANCE = 20, LEAST = 5 };
 
+static json_t *describe_told(const struct rollout_told *t)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "good", json_integer(t->now.good));
+    json_object_set_new(o, "bad", json_integer(t->now.bad));
+    json_object_set_new(o, "good_before", json_integer(t->before.good));
+    json_object_set_new(o, "bad_before", json_integer(t->before.bad));
+    json_object_set_new(o, "organization", json_string(t->organization));
+    json_object_set_new(o, "result", json_string(t->result));
+    json_object_set_new(o, "sessions", json_integer(t->sessions));
+    return o;
+}
+
 static json_t *describe_wave(const struct rollout *r, size_t i)
 {
     const struct rollout_wave *w = &r->wave[i];
@@ -21,7 +34,19 @@ static json_t *describe_wave(const struct rollout *r, size_t i)
     json_object_set_new(o, "good_before", json_integer(w->before.good));
     json_object_set_new(o, "bad_before", json_integer(w->before.bad));
     json_object_set_new(o, "bad_probes", json_integer(w->bad_probes));
+    json_object_set_new(o, "reports", describe_told(&w->told));
     return o;
+}
+
+/* With the evidence, where the sentence alone leaves open who says so. */
+static json_t *because(const struct rollout *r)
+{
+    const struct rollout_told *t = &r->wave[r->undo_from < r->waves ? r->undo_from : 0].told;
+    const char *sentence = rollout_cause_sentence(r->cause);
+    if (r->cause != ROLLOUT_CAUSE_REPORTS)
+        return json_string(sentence);
+    return json_sprintf("%s; most by %s: %s, %lld sessions", sentence, t->organization, t->result,
+                        (long long)t->sessions);
 }
 
 static json_t *failures_of(struct call *c, const struct rollout *r)
@@ -53,7 +78,7 @@ static json_t *describe(struct call *c, const struct rollout *r)
     json_object_set_new(o, "state", json_string(rollout_state_name(r->state)));
     json_object_set_new(o, "meaning", json_string(rollout_state_sentence(r->state)));
     json_object_set_new(o, "cause", json_string(rollout_cause_name(r->cause)));
-    json_object_set_new(o, "because", json_string(rollout_cause_sentence(r->cause)));
+    json_object_set_new(o, "because", because(r));
     json_object_set_new(o, "tenant", json_of(tenant_name_of(c, r->tenant_id)));
     json_object_set_new(o, "tag", json_of(r->tag));
     json_object_set_new(o, "wave", json_integer((json_int_t)r->begun));

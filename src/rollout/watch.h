@@ -14,6 +14,7 @@ struct rollout_watch {
     struct journal_mark mark;
     struct buf key_sets; /* int64_t each: those that the domains use */
     int64_t looked_mono; /* when held_ms was added to */
+    int64_t report_seen; /* id of the last TLS report that was counted */
 };
 
 /* Inside a transaction: the names of the waves that have begun, when they are not known yet. */
@@ -24,6 +25,8 @@ enum err rollout_watch_read(struct rollout_watch *w, const char *journal, struct
                             struct buf *why) MUST_CHECK;
 /* Inside a transaction: bad_probes of each wave. */
 enum err rollout_watch_probes(struct call *c, struct rollout *r) MUST_CHECK;
+/* Inside a transaction, after load: what TLS reports tell of each wave. */
+enum err rollout_watch_told(struct call *c, struct rollout_watch *w, struct rollout *r) MUST_CHECK;
 bool rollout_watch_gate_alarm(const struct rollout_watch *w, const struct board *board);
 void rollout_watch_release(struct rollout_watch *w);
 

@@ -2,6 +2,7 @@
 #include "../keys/fixture.h"
 
 #include "journal/journal.h"
+#include "report/report.h"
 #include "rollout/rollout.h"
 
 enum { DOMAINS = 12 };
@@ -212,6 +213,76 @@ static void an_edge_that_sees_a_mismatch_ends_it(void **state)
     assert_int_equal(with_dane(w), 0);
 }
 
+static enum err put_report(struct call *c, void *ctx)
+{
+    struct report_kept kept;
+    return report_keep(c, ctx, clock_wall(), &kept);
+}
+
+/* X tells of the day around now, or of the one before: sessions at d00, by its MX host, as DANE has it. */
+static void report(struct world *w, const char *id, int days_ago, int64_t successes, int64_t failures)
+{
+    const int64_t day = 24 * 3600 * 1000LL, end = clock_wall() + day / 2 - days_ago * day;
+    struct tlsrpt_failure f = {TLSRPT_TLSA_INVALID, STR("d00-example.mx.example"), failures};
+    struct tlsrpt_policy p = {TLSRPT_TLSA, STR("d00-example.mx.example"), successes, failures, &f,
+                              failures > 0};
+    struct tlsrpt r = {STR("X"), str_of(id), end - day, end, &p, 1};
+    if (tenant_transact(w->f.t, TENANT_WRITE, put_report, &r, &w->f.why))
+        fail_msg("%s", buf_cstr(&w->f.why));
+}
+
+static void others_tell_of_failures(void **state)
+{
+    struct world *w = *state;
+    report(w, "before", 1, 97, 3);
+    good(&w->f, "rollout.plan", "{'rollout': 'r', 'hold': '1h', 'tag': 'one'}");
+    good(&w->f, "rollout.start", "{'rollout': 'r'}");
+    until(w, "running", "holding");
+    report(w, "good", 0, 96, 4); /* 4 % after 3 %: within the tolerance of 2 */
+    deadline end = deadline_in(10000);
+    json_int_t bad = 0;
+    while (bad != 4 && !deadline_is_over(end)) {
+        (void)usleep(10000);
+        good(&w->f, "rollout.status", "{'rollout': 'r'}");
+        (void)json_unpack(w->f.result, "{s[{s{sI}}]}", "progress", "reports", "bad", &bad);
+    }
+    assert_int_equal(bad, 4);
+    until(w, "running", "holding");
+    good(&w->f, "rollout.pause", "{'rollout': 'r'}");
+    close_all(w); /* what was told is counted anew after a restart, and once */
+    open_all(w);
+    report(w, "bad", 0, 80, 20);
+    good(&w->f, "rollout.resume", "{'rollout': 'r'}");
+    until(w, "halted", "reports");
+    assert_int_equal(with_dane(w), 0);
+    good(&w->f, "rollout.status", "{'rollout': 'r'}");
+    if (!strstr(text(w, "because"), "most by X: tlsa-invalid, 24 sessions"))
+        fail_msg("%s", text(w, "because"));
+    good(&w->f, "rollout.resume", "{'rollout': 'r'}"); /* who resumes it knows of them */
+    until(w, "running", "holding");
+    assert_int_equal(with_dane(w), 1);
+    report(w, "again", 0, 0, 9);
+    until(w, "halted", "reports");
+    if (!strstr(text(w, "because"), "tlsa-invalid, 9 sessions"))
+        fail_msg("%s", text(w, "because"));
+}
+
+/* The report about a day comes when the rollout is over. */
+static void others_tell_late(void **state)
+{
+    struct world *w = *state;
+    good(&w->f, "rollout.plan", "{'rollout': 'r', 'hold': '0s', 'tag': 'one'}");
+    good(&w->f, "rollout.start", "{'rollout': 'r'}");
+    until(w, "done", NULL);
+    report(w, "good", 0, 50, 0);
+    report(w, "yesterday", 1, 50, 0);
+    (void)usleep(300000);
+    until(w, "done", NULL);
+    report(w, "late", 0, 0, 50);
+    until(w, "halted", "reports");
+    assert_int_equal(with_dane(w), 0);
+}
+
 static void without_a_journal_nothing_moves(void **state)
 {
     struct world *w = *state;
@@ -246,6 +317,8 @@ int main(void)
         T(a_bad_wave_is_undone),
         T(what_was_bad_before_is_not_blamed_on_it),
         T(an_edge_that_sees_a_mismatch_ends_it),
+        T(others_tell_of_failures),
+        T(others_tell_late),
         T(without_a_journal_nothing_moves),
         T(sentences),
     };

@@ -141,6 +141,24 @@ static void decisions(void **state)
          ROLLOUT_UNDO,
          ROLLOUT_CAUSE_PROBES,
          0},
+        {"others tell of failures",
+         {{.is_ready = true, .held_ms = 1000, .told = {.is_worse = true}}},
+         2,
+         1,
+         true,
+         true,
+         ROLLOUT_UNDO,
+         ROLLOUT_CAUSE_REPORTS,
+         0},
+        {"others tell late of failures at an earlier wave",
+         {{.is_ready = true, .held_ms = 1000, .told = {.is_worse = true}}, WELL},
+         2,
+         2,
+         false,
+         false,
+         ROLLOUT_UNDO,
+         ROLLOUT_CAUSE_REPORTS,
+         0},
         {"harm ends also in the dark",
          {{.is_ready = true, .bad_probes = 1}},
          2,
@@ -220,6 +238,138 @@ static void lines_count(void **state)
     }
 }
 
+/* One row of a report, by when its range ended and when it came; the wave began at 1000 h, for the first time
+ * at 900 h, and looks 24 h back. */
+static void rows_count_for_their_time(void **state)
+{
+    (void)state;
+#define H (3600 * 1000LL)
+    static const struct {
+        const char *name, *domain, *mx_host;
+        int64_t end, taken;
+        bool now, before;
+    } rows[] = {
+        {"about the day in which it began", "ours.example", "", 1005, 1010, true, false},
+        {"about a later day, late", "ours.example", "", 1030, 1080, true, false},
+        {"by MX host as policy domain", "ours.mx.example", "", 1030, 1080, true, false},
+        {"by the MX host that failed alone", "customer.example", "ours.mx.example", 1030, 1080, true, false},
+        {"of another domain", "other.example", "mx.other.example", 1030, 1080, false, false},
+        {"about the day before, late", "ours.example", "", 890, 1080, false, true},
+        {"it ended as the wave began for the first time", "ours.example", "", 900, 901, false, true},
+        {"further back than it looks", "ours.example", "", 876, 880, false, false},
+        {"about the first try that was undone", "ours.example", "", 950, 1080, false, false},
+        {"it was there when the wave began again", "ours.example", "", 1005, 999, false, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct rollout_health h = {0};
+        struct rollout_told told;
+        rollout_health_add(&h, STR("ours.example"), STR("ours.mx.example"), 1);
+        rollout_health_row(&h, &(struct rollout_row){.domain = STR("ours.example"), .counts = {7, 7}});
+        h.times[1] = (struct rollout_times){1000 * H, 900 * H, 24 * H};
+        rollout_health_row(&h, &(struct rollout_row){.organization = STR("X"),
+                                                     .domain = str_of(rows[i].domain),
+                                                     .mx_host = str_of(rows[i].mx_host),
+                                                     .end_ms = rows[i].end * H,
+                                                     .taken_ms = rows[i].taken * H,
+                                                     .result = TLSRPT_TLSA_INVALID,
+                                                     .counts = {3, 4}});
+        rollout_health_told(&h, 1, &rules, &told);
+        if (told.now.good != 3 * rows[i].now || told.now.bad != 4 * rows[i].now ||
+            told.before.good != 3 * rows[i].before || told.before.bad != 4 * rows[i].before)
+            fail_msg("%s: now %lld/%lld, before %lld/%lld", rows[i].name, (long long)told.now.good,
+                     (long long)told.now.bad, (long long)told.before.good, (long long)told.before.bad);
+        rollout_health_release(&h);
+    }
+}
+
+/* What organizations tell, before (b) and since (n), and what is made of it. */
+static void tellers_are_judged(void **state)
+{
+    (void)state;
+    struct told_row {
+        const char *organization;
+        char when;
+        int64_t good, bad;
+        enum tlsrpt_result result;
+    };
+    static const struct {
+        const char *name;
+        struct told_row row[6];
+        bool is_worse;
+        const char *organization, *result;
+        int64_t sessions;
+    } rows[] = {
+        {"nobody tells", {{0}}, false, "", "", 0},
+        {"all is well", {{"X", 'n', 1000, 0, 0}}, false, "", "", 0},
+        {"few failures mean nothing", {{"X", 'n', 0, 4, TLSRPT_TLSA_INVALID}}, false, "X", "tlsa-invalid", 4},
+        {"failures where there were none",
+         {{"X", 'b', 100, 0, 0}, {"X", 'n', 90, 10, TLSRPT_VALIDATION_FAILURE}},
+         true,
+         "X",
+         "validation-failure",
+         10},
+        {"within the tolerance", {{"X", 'n', 995, 5, TLSRPT_OTHER}}, false, "X", "other", 5},
+        {"as many as ever",
+         {{"X", 'b', 900, 100, TLSRPT_OTHER}, {"X", 'n', 90, 10, TLSRPT_OTHER}},
+         false,
+         "X",
+         "other",
+         10},
+        {"more than ever",
+         {{"X", 'b', 900, 100, TLSRPT_OTHER}, {"X", 'n', 80, 20, TLSRPT_OTHER}},
+         true,
+         "X",
+         "other",
+         20},
+        {"one who checks DANE among many who do not",
+         {{"Big", 'n', 1000000, 0, 0}, {"Small", 'b', 50, 0, 0}, {"Small", 'n', 0, 50, TLSRPT_TLSA_INVALID}},
+         true,
+         "Small",
+         "tlsa-invalid",
+         50},
+        {"who is worse is named, not who always has many",
+         {{"Big", 'b', 900, 100, TLSRPT_OTHER},
+          {"Big", 'n', 900, 100, TLSRPT_OTHER},
+          {"Small", 'n', 0, 9, TLSRPT_DNSSEC_INVALID}},
+         true,
+         "Small",
+         "dnssec-invalid",
+         9},
+        {"too few at each, but not at all of them",
+         {{"A", 'n', 0, 2, TLSRPT_TLSA_INVALID}, {"B", 'n', 0, 4, TLSRPT_DANE_REQUIRED}},
+         true,
+         "B",
+         "dane-required",
+         4},
+        {"the result that is told most often",
+         {{"X", 'n', 0, 4, TLSRPT_TLSA_INVALID},
+          {"X", 'n', 0, 6, TLSRPT_CERTIFICATE_EXPIRED},
+          {"X", 'n', 0, 3, TLSRPT_TLSA_INVALID}},
+         true,
+         "X",
+         "tlsa-invalid",
+         7},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct rollout_health h = {.times = {{1000, 1000, 1000}}};
+        struct rollout_told told;
+        rollout_health_add(&h, STR("ours.example"), STR_NONE, 0);
+        for (const struct told_row *r = rows[i].row; r < rows[i].row + 6 && r->organization; r++)
+            rollout_health_row(&h, &(struct rollout_row){.organization = str_of(r->organization),
+                                                         .domain = STR("ours.example"),
+                                                         .end_ms = r->when == 'n' ? 2000 : 900,
+                                                         .taken_ms = 2000,
+                                                         .result = r->result,
+                                                         .counts = {r->good, r->bad}});
+        rollout_health_told(&h, 0, &rules, &told);
+        if (told.is_worse != rows[i].is_worse || strcmp(told.organization, rows[i].organization) != 0 ||
+            strcmp(told.result, rows[i].result) != 0 || told.sessions != rows[i].sessions)
+            fail_msg("%s: %d, %s, %s, %lld", rows[i].name, told.is_worse, told.organization, told.result,
+                     (long long)told.sessions);
+        rollout_health_release(&h);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,6 +377,8 @@ int main(void)
         cmocka_unit_test(ranks_are_spread_and_stay),
         cmocka_unit_test(decisions),
         cmocka_unit_test(lines_count),
+        cmocka_unit_test(rows_count_for_their_time),
+        cmocka_unit_test(tellers_are_judged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
