@@ -167,7 +167,7 @@ void cli_print(const struct cli *cli, const struct cli_noun *noun, const struct 
         putchar('\n');
         return;
     }
-    if (json_object_get(result, "failures")) {
+    if (json_object_get(result, "changed") && json_object_get(result, "failures")) {
         print_summary(noun, result);
         return;
     }
