@@ -31,6 +31,7 @@ struct turn {
     struct rollout_baseline baseline;
     bool on;      /* move: to what */
     size_t moved; /* move: domains */
+    bool heard;   /* look: TLS reports told something new */
     enum rollout_state expected;
 };
 
@@ -209,12 +210,25 @@ static enum err undo(struct turn *t, struct buf *why)
     return e;
 }
 
+/* Grows with every report that counts. */
+static int64_t sessions_told(const struct rollout *r)
+{
+    int64_t n = 0;
+    for (size_t i = 0; i < r->begun; i++) {
+        const struct rollout_told *t = &r->wave[i].told;
+        n += t->now.good + t->now.bad + t->before.good + t->before.bad;
+    }
+    return n;
+}
+
 static enum err look(struct call *c, void *ctx)
 {
     struct turn *t = ctx;
+    int64_t told = sessions_told(t->r);
     enum err e = rollout_watch_load(c, t->r, str_of(t->hands->args.hostname), t->watch);
     if (!e)
         e = rollout_watch_told(c, t->watch, t->r);
+    t->heard = sessions_told(t->r) != told;
     return e ? e : rollout_watch_probes(c, t->r);
 }
 
@@ -246,7 +260,7 @@ static void hold(struct turn *t, const struct rollout_decision *d)
 static enum err act(struct turn *t, const struct rollout_decision *d, struct buf *why)
 {
     struct rollout *r = t->r;
-    bool news = r->cause != d->cause;
+    bool news = r->cause != d->cause || t->heard;
     r->cause = d->cause;
     switch (d->what) {
     case ROLLOUT_BEGIN:

@@ -1,11 +1,13 @@
 """A rollout over real mail: a wave is held while mail comes in, and undone when senders turn away at its MX host."""
 
 import contextlib
+import gzip
 import json
 import re
 import smtplib
 import ssl
 import time
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -84,6 +86,44 @@ def test_a_wave_that_goes_bad_undoes_itself(lab, hosted, domain, turn_away):
     assert said.startswith("rollout spring is halted: a wave went bad") and "  because more mail is deferred or turned away" in said
     assert "wave 1  domains 1  not begun" in said, said
     assert "event=rollout-bad" in hosted.log("control") and "event=rollout-undone" in hosted.log("control")
+
+
+def take_report(edge, folder, identity: str, good: int, failures: dict, domain: str, host: str):
+    """A report of Company-X about the hours around now, taken from a file as its mail would bring it."""
+    begin, end = (f"{datetime.now(timezone.utc) + timedelta(hours=h):%Y-%m-%dT%H:%M:%SZ}" for h in (-12, 12))
+    content = {
+        "organization-name": "Company-X", "report-id": identity, "contact-info": "tlsrpt@company-x.example",
+        "date-range": {"start-datetime": begin, "end-datetime": end},
+        "policies": [{
+            "policy": {"policy-type": "tlsa", "policy-string": ["3 1 1 00"], "policy-domain": domain},
+            "summary": {"total-successful-session-count": good, "total-failure-session-count": sum(failures.values())},
+            "failure-details": [{"result-type": r, "receiving-mx-hostname": host, "failed-session-count": n} for r, n in failures.items()],
+        }]}
+    file = folder / f"{identity}.json.gz"
+    file.write_bytes(gzip.compress(json.dumps(content).encode()))
+    edge.cli("report", "take", file)
+
+
+@pytest.mark.parametrize("domain", ["waves3.example"])
+def test_a_wave_of_which_others_report_failures_undoes_itself(lab, hosted, domain, tmp_path):
+    host = shown(hosted, "domain", "show", domain)["mx_host"]
+    hosted.cli("rollout", "plan", "spring", "--tag", "waves", "--hold", "1h")
+    hosted.cli("rollout", "start", "spring")
+    process.wait_for(lambda: shown(hosted, "domain", "show", domain)["dane"], 20, "the wave has begun")
+    take_report(hosted, tmp_path, f"{time.time_ns()}-good", 200, {"validation-failure": 2}, host, host)
+
+    def counted():
+        told = shown(hosted, "rollout", "status", "spring")["progress"][0]["reports"]
+        return told if told["good"] else None
+
+    told = process.wait_for(counted, 20, "the report counts for the wave")
+    assert (told["good"], told["bad"]) == (200, 2), told
+    assert shown(hosted, "rollout", "status", "spring")["state"] == "running", "a good report undoes nothing"
+    take_report(hosted, tmp_path, f"{time.time_ns()}-bad", 20, {"validation-failure": 8, "tlsa-invalid": 31}, domain, host)
+    status = until(hosted, "halted")
+    assert status["cause"] == "reports" and "Company-X: tlsa-invalid, 31 sessions" in status["because"], status
+    assert not shown(hosted, "domain", "show", domain)["dane"]
+    assert "Company-X: tlsa-invalid, 31 sessions" in hosted.cli("rollout", "status", "spring")
 
 
 class Real:
