@@ -41,6 +41,21 @@ static void option_words(struct buf *out, const struct cli_verb *verb)
     buf_printf(out, "%s", COMMON);
 }
 
+/* A line for each verb whose arguments are files. */
+static void file_cases(const char *format)
+{
+    for (size_t i = 0; i < cli_noun_count; i++)
+        for (size_t v = 0; v < cli_nouns[i].verb_count; v++)
+            if (strstr(cli_nouns[i].verbs[v].arguments, "=FILE")) {
+                const char *noun = cli_nouns[i].name, *verb = cli_nouns[i].verbs[v].name, *p = format;
+                for (; *p; p++) /* @ is the noun, % the verb */
+                    if (*p == '@' || *p == '%')
+                        fputs(*p == '@' ? noun : verb, stdout);
+                    else
+                        putchar(*p);
+            }
+}
+
 static void noun_words(struct buf *out)
 {
     for (size_t i = 0; i < cli_noun_count; i++)
@@ -93,6 +108,8 @@ static void complete_bash(void)
            "    case $previous in --config|--cert|--key|--certificate|--chain|--file|--tsig-file) "
            "COMPREPLY=($(compgen -f -- "
            "\"$current\")); return ;; esac\n");
+    file_cases("    [[ \"$noun $verb\" == '@ %' && $current != -* ]] && "
+               "{ COMPREPLY=($(compgen -f -- \"$current\")); return; }\n");
     shell_cases("COMPREPLY=($(compgen -W '", "' -- \"$current\"))");
     printf("}\ncomplete -F _kedge kedge\n");
 }
@@ -106,6 +123,7 @@ static void complete_zsh(void)
            "    (( CURRENT > 3 )) && verb=${words[3]}\n"
            "    case $previous in --config|--cert|--key|--certificate|--chain|--file|--tsig-file) _files; "
            "return ;; esac\n");
+    file_cases("    [[ \"$noun $verb\" == '@ %' && $words[CURRENT] != -* ]] && { _files; return; }\n");
     shell_cases("compadd -- ", "");
     printf("}\ncompdef _kedge kedge\n");
 }
@@ -138,6 +156,8 @@ static void complete_fish(void)
                        cli_options[o].choices ? "'" : "");
         }
     }
+    file_cases(
+        "complete -c kedge -n '__fish_seen_subcommand_from @; and __fish_seen_subcommand_from %' -F\n");
     printf("complete -c kedge -l json\ncomplete -c kedge -l config -r -F\ncomplete -c kedge -l help\n");
     buf_release(&words);
 }

@@ -258,6 +258,8 @@ def test_bash_completion_completes(stopped, tmp_path):
     assert "--mailbox-host" in complete("kedge", "domain", "add", "a.example", "--mail")
     assert set(complete("kedge", "domain", "add", "a.example", "--tls", "")) == {"none", "encrypt", "verify"}
     assert "--force" not in complete("kedge", "domain", "add", "a.example", "--")
+    assert complete("kedge", "report", "take", str(script)) == [str(script)]
+    assert "--json" in complete("kedge", "report", "take", "--j")
 
 
 def test_configuration_mistakes_have_lines(stopped):
