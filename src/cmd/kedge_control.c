@@ -9,9 +9,9 @@
 #include "rollout/rollout.h"
 #include "zone/keeper.h"
 
-static void control_progress(void *ctx, json_t *line)
+static bool control_progress(void *ctx, json_t *line)
 {
-    ctl_reply_progress(ctx, line);
+    return ctl_reply_progress(ctx, line);
 }
 
 static enum err control_handle(void *ctx, const struct ctl_peer *peer, json_t *args, struct ctl_reply *reply,
@@ -109,6 +109,7 @@ int main(int argc, char **argv)
     if (ctl_server_start(socket, 0666, verbs, count, tenants, &server, &why))
         die(EXIT_OS, "%s (option run_directory = %s)", buf_cstr(&why), d.conf->run_directory);
     daemon_run(&d, NULL, NULL);
+    tenant_stop(tenants);
     board_close(board);
     rollouts_stop(rollouts);
     keeper_stop(keeper);

@@ -25,8 +25,10 @@ struct ctl_peer {
 };
 
 struct ctl_reply; /* of one request; valid until its handler returns */
-/* Sends a progress line at once; steals the reference. */
-void ctl_reply_progress(struct ctl_reply *r, json_t *line);
+/* Sends a progress line at once; steals the reference. False: the caller has left, or did not read for a
+ * minute. It gets nothing more, the last line included, and whether the work goes on is the handler's choice.
+ */
+bool ctl_reply_progress(struct ctl_reply *r, json_t *line);
 /* Sets the result of the last line (default: null); steals the reference. */
 void ctl_reply_result(struct ctl_reply *r, json_t *result);
 

@@ -28,6 +28,7 @@ struct ctl_server {
 
 struct ctl_reply {
     int fd;
+    bool is_lost; /* a line could not be sent, or in part only: another one would be garbage */
     json_t *result;
 };
 
@@ -36,13 +37,13 @@ struct caller {
     int fd;
 };
 
-void ctl_reply_progress(struct ctl_reply *r, json_t *line)
+bool ctl_reply_progress(struct ctl_reply *r, json_t *line)
 {
     struct buf ignored = {0};
-    (void)!ctl_send(r->fd, line, deadline_in(IDLE_MS),
-                    &ignored); /* a caller who left does not stop the work */
+    r->is_lost = r->is_lost || ctl_send(r->fd, line, deadline_in(IDLE_MS), &ignored) != OK;
     json_decref(line);
     buf_release(&ignored);
+    return !r->is_lost;
 }
 
 void ctl_reply_result(struct ctl_reply *r, json_t *result)
@@ -96,7 +97,7 @@ static bool answer(struct ctl_server *s, int fd, const struct ctl_peer *peer, st
         json_decref(reply.result);
     if (!last) /* why was not UTF-8 */
         last = json_pack("{s:b, s:i, s:s}", "ok", 0, "error", (int)e, "why", err_text(e));
-    bool sent = ctl_send(fd, last, deadline_in(IDLE_MS), &why) == OK;
+    bool sent = !reply.is_lost && ctl_send(fd, last, deadline_in(IDLE_MS), &why) == OK;
     json_decref(last);
     json_decref(request);
     buf_release(&why);

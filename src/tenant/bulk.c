@@ -102,10 +102,18 @@ static void tell(struct bulk *b)
 static enum err flush(struct bulk *b)
 {
     enum err e = b->n ? tenant_transact(b->outer->store, TENANT_WRITE, run_portion, b, b->outer->why) : OK;
+    bool whole = b->n == PORTION; /* else it was the last one */
     b->n = 0;
     arena_release(&b->a);
     tell(b);
-    return e;
+    if (e || !whole || !tenant_is_stopping(b->outer->store))
+        return e;
+    buf_set(b->outer->why,
+            "kedge-control is stopping: %lld domains are done, the others as they were; the same command "
+            "does the "
+            "rest when it is up again",
+            (long long)(b->changed + b->unchanged + b->failed));
+    return ERR_CLOSED;
 }
 
 static enum err run_file(struct bulk *b, struct str text)

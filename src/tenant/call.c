@@ -150,12 +150,12 @@ struct str tenant_name_of(struct call *c, int64_t id)
     return db_end(q, NULL) ? STR("?") : name;
 }
 
-void call_progress(struct call *c, json_t *line)
+bool call_progress(struct call *c, json_t *line)
 {
     if (c->progress)
-        c->progress(c->progress_ctx, line);
-    else
-        json_decref(line);
+        return c->progress(c->progress_ctx, line);
+    json_decref(line);
+    return true;
 }
 
 static enum err start_epoch(struct call *c)

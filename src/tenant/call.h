@@ -36,15 +36,15 @@ struct call {
     json_t *args;
     json_t *result; /* set by the verb */
     struct buf *why;
-    void (*progress)(void *ctx, json_t *line); /* may be NULL: use call_progress */
+    bool (*progress)(void *ctx, json_t *line); /* may be NULL: use call_progress */
     void *progress_ctx;
     int64_t epoch;      /* of this call's changes; 0: none yet */
     bool has_key_epoch; /* it is the keystore's, too */
 };
 
 /* Steals the reference. Safe while the database is locked: lines are buffered by the kernel, and a caller who
- * does not read them is given up. */
-void call_progress(struct call *c, json_t *line);
+ * does not read them is given up: false then, and what only tells something may end. */
+bool call_progress(struct call *c, json_t *line);
 
 enum tenant_access { TENANT_READ, TENANT_WRITE };
 /* For verbs without a lock and for threads of their own: run has the database for itself, in a transaction

@@ -1,3 +1,5 @@
+#include <stdatomic.h>
+
 #include "tenant/schema_priv.h"
 #include "tenant/sync_priv.h"
 #include "tenant/verbs_priv.h"
@@ -12,6 +14,7 @@ struct tenant_store {
     size_t verb_count;
     void (*changed)(void *ctx); /* may be NULL */
     void *changed_ctx;
+    atomic_bool stopping;
 };
 
 static const struct tenant_verb own_verbs[] = {
@@ -93,6 +96,16 @@ void tenant_close(struct tenant_store *t)
     free(t->verbs);
     free(t->contexts);
     free(t);
+}
+
+void tenant_stop(struct tenant_store *t)
+{
+    atomic_store(&t->stopping, true);
+}
+
+bool tenant_is_stopping(const struct tenant_store *t)
+{
+    return atomic_load(&t->stopping);
 }
 
 const struct tenant_verb *tenant_verbs(const struct tenant_store *t, size_t *count)

@@ -57,13 +57,19 @@ struct tenant_args {
 struct tenant_store *tenant_open(const struct tenant_args *args, struct buf *why);
 void tenant_close(struct tenant_store *t); /* accepts NULL */
 
+/* From now on what takes long ends early: verbs over many domains, with ERR_CLOSED and a sentence that says
+ * how far they came. Does not wait for them. */
+void tenant_stop(struct tenant_store *t);
+bool tenant_is_stopping(const struct tenant_store *t);
+
 /* All verbs, sorted by nothing in particular; borrowed until close. */
 const struct tenant_verb *tenant_verbs(const struct tenant_store *t, size_t *count);
 
 struct tenant_request {
     const char *verb;
-    json_t *args;                              /* an object, borrowed */
-    void (*progress)(void *ctx, json_t *line); /* owns line; NULL: nobody is interested */
+    json_t *args; /* an object, borrowed */
+    /* Owns line; false when nobody hears it any more. NULL: nobody is interested. */
+    bool (*progress)(void *ctx, json_t *line);
     void *progress_ctx;
 };
 /* *result: a new reference, set on OK. ERR_USAGE for wrong arguments, ERR_NOT_FOUND, ERR_EXISTS, ERR_REFUSED;

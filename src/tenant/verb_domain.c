@@ -52,7 +52,14 @@ enum err verb_domain_list(struct call *c)
             break;
         json_t *line = json_object();
         json_object_set_new(line, "rows", p.rows);
-        call_progress(c, line);
+        p.rows = NULL;
+        bool stops = tenant_is_stopping(c->store);
+        if (!call_progress(c, line) || stops) {
+            buf_set(c->why,
+                    stops ? "kedge-control is stopping: the list is not whole" : "the caller has left");
+            e = ERR_CLOSED;
+            break;
+        }
     }
     arena_release(&p.after_in);
     if (e)

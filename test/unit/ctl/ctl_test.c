@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -35,14 +36,30 @@ static enum err fail_busy(void *ctx, const struct ctl_peer *peer, json_t *args, 
     return ERR_BUSY;
 }
 
-static const struct ctl_verb verbs[] = {{"echo", echo, true}, {"fail", fail_busy, false}};
+enum { LINES_MOST = 1000000 };
+static atomic_int lines_until_gone;
+
+/* Talks until nobody hears it. */
+static enum err chat(void *ctx, const struct ctl_peer *peer, json_t *args, struct ctl_reply *reply,
+                     struct buf *why)
+{
+    int n = 1;
+    while (ctl_reply_progress(reply, json_pack("{s:i}", "done", n)) && n < LINES_MOST)
+        n++;
+    assert_false(ctl_reply_progress(reply, json_object()) && n < LINES_MOST);
+    atomic_store(&lines_until_gone, n);
+    return OK;
+}
+
+static const struct ctl_verb verbs[] = {
+    {"echo", echo, true}, {"fail", fail_busy, false}, {"chat", chat, true}};
 
 static struct ctl_server *start(void)
 {
     struct ctl_server *s = NULL;
     struct buf why = {0};
     static char ctx[] = "of the context";
-    if (ctl_server_start(path, 0600, verbs, 2, ctx, &s, &why) != OK)
+    if (ctl_server_start(path, 0600, verbs, 3, ctx, &s, &why) != OK)
         fail_msg("%s", buf_cstr(&why));
     return s;
 }
@@ -98,6 +115,22 @@ static void many_requests_on_one_connection(void **state)
     file_close(&fd);
 }
 
+static void a_handler_sees_that_its_caller_left(void **state)
+{
+    struct ctl_server *s = start();
+    int fd;
+    assert_int_equal(ctl_connect(path, &fd, NULL), OK);
+    static const char request[] = "{\"verb\":\"chat\"}\n";
+    assert_int_equal(write(fd, request, sizeof request - 1), sizeof request - 1);
+    struct ctl_reader in = {.fd = fd, .cancel = -1};
+    struct str line;
+    assert_int_equal(ctl_read_line(&in, deadline_in(10000), &line, NULL), OK);
+    ctl_reader_release(&in);
+    file_close(&fd);
+    ctl_server_stop(s); /* waits for the handler */
+    assert_in_range(atomic_load(&lines_until_gone), 1, LINES_MOST - 1);
+}
+
 static void only_one_server(void **state)
 {
     struct ctl_server *s = start(), *second = NULL;
@@ -119,6 +152,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(results_and_errors),
         cmocka_unit_test(many_requests_on_one_connection),
+        cmocka_unit_test(a_handler_sees_that_its_caller_left),
         cmocka_unit_test(only_one_server),
     };
     (void)snprintf(path, sizeof path, "/tmp/kedge-ctl-test-%d.sock", (int)getpid());

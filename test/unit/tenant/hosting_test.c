@@ -311,12 +311,13 @@ struct progress {
     size_t lines, rows;
 };
 
-static void count_rows(void *ctx, json_t *line)
+static bool count_rows(void *ctx, json_t *line)
 {
     struct progress *p = ctx;
     p->lines++;
     p->rows += json_array_size(json_object_get(line, "rows"));
     json_decref(line);
+    return true;
 }
 
 static enum err call_with(struct fixture *f, const char *verb, json_t *args, struct progress *p)
@@ -381,6 +382,26 @@ static void test_many(void **state)
     assert_int_equal(call(f, "domain.dane.disable", "{}"), ERR_USAGE);
     assert_int_equal(call(f, "domain.dane.disable", "{'all': true, 'tenant': 'nobody'}"), ERR_NOT_FOUND);
     assert_int_equal(call(f, "domain.dane.disable", "{'all': true, 'file': 'a'}"), ERR_USAGE);
+    buf_release(&file);
+}
+
+/* What is done stays, and what is not done is done by the same call later. */
+static void test_a_stop_ends_what_takes_long(void **state)
+{
+    struct fixture *f = *state;
+    struct buf file = {0};
+    two_tenants(f);
+    make_zone(f, "{'zone': 'k1.mx.example', 'primary': '192.0.2.53'}");
+    for (int i = 0; i < MANY; i++)
+        buf_printf(&file, "d%d.example\n", i);
+    json_t *args = json_pack("{s:s, s:s, s:s%}", "tenant", "acme", "mailbox_host", "lmtp:h.example:24",
+                             "file", buf_cstr(&file), file.n);
+    tenant_stop(f->t);
+    assert_int_equal(call_with(f, "domain.add", json_incref(args), NULL), ERR_CLOSED);
+    assert_true(str_find(buf_str(&f->why), STR("stopping: 1000 domains are done")) != SIZE_MAX);
+    assert_int_equal(number(f, "k1.mx.example", "hosts"), 1000);
+    assert_int_equal(call_with(f, "domain.list", json_object(), NULL), ERR_CLOSED);
+    json_decref(args);
     buf_release(&file);
 }
 
@@ -496,9 +517,16 @@ int main(void)
 {
     log_init("test", LOG_ERROR);
     const struct CMUnitTest tests[] = {
-        TEST(test_allocation),     TEST(test_partitions),          TEST(test_quarantine),
-        TEST(test_dane),           TEST(test_keystore_follows),    TEST(test_many),
-        TEST(test_zone_arguments), TEST(test_secret_stays_inside), TEST(test_migration),
+        TEST(test_allocation),
+        TEST(test_partitions),
+        TEST(test_quarantine),
+        TEST(test_dane),
+        TEST(test_keystore_follows),
+        TEST(test_many),
+        TEST(test_a_stop_ends_what_takes_long),
+        TEST(test_zone_arguments),
+        TEST(test_secret_stays_inside),
+        TEST(test_migration),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
