@@ -154,6 +154,8 @@ struct shown {
     bool live; /* somebody looks at it */
     bool dirty;
     json_t *rows;
+    void (*each)(void *ctx, const json_t *row); /* takes them instead; NULL: they are kept */
+    void *ctx;
 };
 
 static void show_progress(void *ctx, json_t *line)
@@ -161,10 +163,12 @@ static void show_progress(void *ctx, json_t *line)
     struct shown *s = ctx;
     json_t *rows = json_object_get(line, "rows"), *done = json_object_get(line, "done");
     const char *text = json_string_value(json_object_get(line, "text"));
-    if (rows && !s->rows)
+    if (rows && !s->rows && !s->each)
         s->rows = json_array();
-    if (rows)
+    if (rows && !s->each)
         json_array_extend(s->rows, rows);
+    for (size_t i = 0; s->each && i < json_array_size(rows); i++)
+        s->each(s->ctx, json_array_get(rows, i));
     if (!s->live)
         return;
     if (text) {
@@ -182,12 +186,11 @@ static void end_progress(const struct shown *s)
         fputc('\n', stderr);
 }
 
-int cli_send(const struct cli *cli, const struct cli_noun *noun, const struct cli_verb *verb, json_t *request,
-             json_t **rows, json_t **result)
+static int send_and_show(const struct cli *cli, const struct cli_noun *noun, const struct cli_verb *verb,
+                         json_t *request, struct shown *shown, json_t **result)
 {
     struct conf conf;
     struct buf socket = {0}, why = {0};
-    struct shown shown = {.live = !cli->json && isatty(STDERR_FILENO)};
     int fd = -1, code = EXIT_OK;
     *result = NULL;
     cli_conf(cli, &conf);
@@ -198,20 +201,35 @@ int cli_send(const struct cli *cli, const struct cli_noun *noun, const struct cl
     file_close(&fd);
     if (e) {
         code = not_running(buf_cstr(&socket), buf_cstr(&why), cli);
-    } else if ((e = ctl_call(buf_cstr(&socket), request, show_progress, &shown, ANSWER_MS, result, &why))) {
-        end_progress(&shown);
+    } else if ((e = ctl_call(buf_cstr(&socket), request, show_progress, shown, ANSWER_MS, result, &why))) {
+        end_progress(shown);
         fprintf(stderr, "kedge %s%s%s: %s\n", noun->name, *verb->name ? " " : "", verb->name, buf_cstr(&why));
         code = e == ERR_USAGE                        ? EXIT_BAD_USAGE
                : e == ERR_CLOSED || e == ERR_TIMEOUT ? EXIT_UNAVAILABLE
                                                      : EXIT_FAILED;
     } else {
-        end_progress(&shown);
+        end_progress(shown);
         code = json_integer_value(json_object_get(*result, "failed")) > 0 ? EXIT_FAILED : EXIT_OK;
     }
-    *rows = shown.rows;
     buf_release(&socket);
     buf_release(&why);
     return code;
+}
+
+int cli_send(const struct cli *cli, const struct cli_noun *noun, const struct cli_verb *verb, json_t *request,
+             json_t **rows, json_t **result)
+{
+    struct shown shown = {.live = !cli->json && isatty(STDERR_FILENO)};
+    int code = send_and_show(cli, noun, verb, request, &shown, result);
+    *rows = shown.rows;
+    return code;
+}
+
+int cli_send_each(const struct cli *cli, const struct cli_noun *noun, const struct cli_verb *verb,
+                  json_t *request, void (*each)(void *ctx, const json_t *row), void *ctx, json_t **result)
+{
+    struct shown shown = {.live = isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO), .each = each, .ctx = ctx};
+    return send_and_show(cli, noun, verb, request, &shown, result);
 }
 
 static int send_and_print(const struct cli *cli, const struct cli_noun *noun, const struct cli_verb *verb,

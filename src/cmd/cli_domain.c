@@ -113,7 +113,18 @@ static void print_domain(const json_t *domain)
     buf_release(&b);
 }
 
-static void print_row(const json_t *row)
+/* Of many domains: a list that is written as it comes. */
+struct listing {
+    bool json, begun;
+};
+
+static void print_json_row(struct listing *l, const json_t *row)
+{
+    (void)fputs(l->begun ? ",\n    " : "{\n  \"domains\": [\n    ", stdout);
+    (void)json_dumpf(row, stdout, JSON_COMPACT);
+}
+
+static void print_text_row(const json_t *row)
 {
     struct buf a = {0}, b = {0};
     const json_t *codes = json_object_get(row, "codes");
@@ -126,13 +137,37 @@ static void print_row(const json_t *row)
     buf_release(&b);
 }
 
-static void print_summary(const json_t *rows, const json_t *result)
+static void print_row(void *ctx, const json_t *row)
+{
+    struct listing *l = ctx;
+    if (l->json)
+        print_json_row(l, row);
+    else
+        print_text_row(row);
+    l->begun = true;
+}
+
+/* The rest of the object. Without a result the list is not whole: it is closed, and has no summary. */
+static void end_json(const struct listing *l, json_t *result)
+{
+    const char *key;
+    json_t *value;
+    if (!l->begun && !result)
+        return;
+    (void)fputs(l->begun ? "\n  ]" : "{\n  \"domains\": []", stdout);
+    json_object_foreach(result, key, value)
+    {
+        printf(",\n  \"%s\": ", key);
+        (void)json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
+    }
+    (void)puts("\n}");
+}
+
+static void print_summary(const json_t *result)
 {
     const char *code;
     json_t *count, *codes = json_object_get(result, "codes");
     struct buf a = {0};
-    for (size_t i = 0; i < json_array_size(rows); i++)
-        print_row(json_array_get(rows, i));
     printf("%s checked:", text(&a, result, "checked"));
     printf(" %s protected,", text(&a, result, "protected"));
     printf(" %s unprotected,", text(&a, result, "unprotected"));
@@ -154,19 +189,10 @@ static bool is_bad(const json_t *domain)
 int cli_domain_status(const struct cli *cli, const struct cli_noun *noun, const struct cli_verb *verb,
                       json_t *request)
 {
-    json_t *rows, *result;
-    int code = cli_send(cli, noun, verb, request, &rows, &result);
-    if (json_is_object(result)) {
-        if (json_integer_value(json_object_get(result, "broken")) ||
-            json_integer_value(json_object_get(result, "unknown")))
-            code = EXIT_FAILED;
-        if (cli->json) {
-            json_object_set(result, "domains", rows);
-            print_json(result);
-        } else {
-            print_summary(rows, result);
-        }
-    } else if (result) {
+    json_t *result;
+    struct listing l = {.json = cli->json};
+    int code = cli_send_each(cli, noun, verb, request, print_row, &l, &result);
+    if (json_is_array(result)) {
         for (size_t i = 0; i < json_array_size(result); i++) {
             code = is_bad(json_array_get(result, i)) ? EXIT_FAILED : code;
             if (!cli->json)
@@ -174,8 +200,15 @@ int cli_domain_status(const struct cli *cli, const struct cli_noun *noun, const 
         }
         if (cli->json)
             print_json(result);
+    } else {
+        if (json_integer_value(json_object_get(result, "broken")) ||
+            json_integer_value(json_object_get(result, "unknown")))
+            code = EXIT_FAILED;
+        if (cli->json)
+            end_json(&l, result);
+        else if (result)
+            print_summary(result);
     }
-    json_decref(rows);
     json_decref(result);
     return code;
 }
