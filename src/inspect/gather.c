@@ -23,6 +23,7 @@ struct gathering {
     struct facts *f;
     const struct gather_conf *conf;
     struct servers_conf servers;
+    struct zones *zones;
     pthread_mutex_t lock;
     pthread_cond_t done;
     size_t running;
@@ -34,6 +35,8 @@ static void look(const struct part *p)
 {
     const struct facts *f = p->g->f;
     const struct gather_conf *conf = p->g->conf;
+    if (conf->is_over && conf->is_over(conf->over_ctx))
+        return;
     if (p->server) {
         servers_ask(p->arena, p->server, p->questions, p->n, conf->server_ms);
     } else if (p->dial) {
@@ -94,14 +97,11 @@ static struct part *add_part(struct gathering *g)
     return p;
 }
 
-static struct dns_question *server_questions(const struct facts *f, struct str zone, bool is_domain,
-                                             bool is_host, size_t *n)
+/* Besides those about the zone itself: see zones.h. */
+static struct dns_question *server_questions(const struct facts *f, bool is_domain, bool is_host, size_t *n)
 {
-    struct dns_question *q = ARENA_ARRAY(f->arena, struct dns_question, 9);
+    struct dns_question *q = ARENA_ARRAY(f->arena, struct dns_question, 5);
     *n = 0;
-    q[(*n)++] = (struct dns_question){zone, DNS_SOA};
-    q[(*n)++] = (struct dns_question){zone, DNS_DNSKEY};
-    q[(*n)++] = (struct dns_question){zone, (enum dns_type)DNS_TYPE_NSEC3PARAM};
     if (is_domain)
         q[(*n)++] = (struct dns_question){f->domain, DNS_MX};
     if (is_host) {
@@ -117,7 +117,7 @@ static struct dns_question *server_questions(const struct facts *f, struct str z
 static void add_servers(struct gathering *g, struct facts_zone *z, bool is_domain, bool is_host)
 {
     size_t n;
-    struct dns_question *questions = server_questions(g->f, z->name, is_domain, is_host, &n);
+    struct dns_question *questions = server_questions(g->f, is_domain, is_host, &n);
     for (size_t i = 0; i < z->n; i++) {
         struct part *p = add_part(g);
         p->server = &z->servers[i];
@@ -196,6 +196,13 @@ static void ask_others(struct facts *f, const struct gather_conf *conf)
     }
 }
 
+static void meet(struct gathering *g, size_t i, struct facts_zone *z)
+{
+    struct facts *f = g->f;
+    f->met[i] = zones_take(g->zones, z->name);
+    zones_copy(g->zones, f->met[i], f->arena, z);
+}
+
 static void find_zones(struct gathering *g)
 {
     struct facts *f = g->f;
@@ -205,9 +212,38 @@ static void find_zones(struct gathering *g)
     if (f->expected.n)
         f->host_zone.name = servers_zone_of(f->arena, f->expected, &g->servers);
     if (f->zone.name.p)
-        servers_find(f->arena, &g->servers, &f->zone);
+        meet(g, 0, &f->zone);
     if (f->host_zone.name.p && !str_equal(f->zone.name, f->host_zone.name))
-        servers_find(f->arena, &g->servers, &f->host_zone);
+        meet(g, 1, &f->host_zone);
+}
+
+static void note_silence(struct gathering *g, struct zone_met *m, const struct facts_zone *z)
+{
+    for (size_t i = 0; m && i < z->n; i++)
+        if (z->servers[i].is_silent)
+            zones_silent(g->zones, m, &z->servers[i]);
+}
+
+static void gather_parts(struct gathering *g)
+{
+    struct facts *f = g->f;
+    bool same = f->zone.name.p && str_equal(f->zone.name, f->host_zone.name);
+    f->is_dialled = g->conf->tls;
+    if (f->is_dialled)
+        find_addresses(f);
+    make_parts(g, f->zone.n + f->host_zone.n + 2 * f->dial_count + 1);
+    add_servers(g, &f->zone, true, same);
+    if (!same)
+        add_servers(g, &f->host_zone, false, true);
+    for (size_t i = 0; i < f->dial_count; i++)
+        add_part(g)->dial = &f->dials[i];
+    add_part(g)->sts = &f->sts;
+    run_parts(g, 0);
+    note_silence(g, f->met[0], &f->zone);
+    note_silence(g, f->met[1], &f->host_zone);
+    if (same)
+        f->host_zone = f->zone;
+    dial_again(g);
 }
 
 void facts_gather(struct facts *f, const struct gather_conf *conf)
@@ -221,24 +257,13 @@ void facts_gather(struct facts *f, const struct gather_conf *conf)
                           .lock = PTHREAD_MUTEX_INITIALIZER};
     thread_cond_init(&g.done);
     f->now_ms = clock_wall();
+    if (!conf->zones)
+        f->own_zones = zones_new(conf->crew, &g.servers);
+    g.zones = f->zones = conf->zones ? conf->zones : f->own_zones;
     ask_resolver(f, conf);
     ask_others(f, conf);
     find_zones(&g);
-    bool same = f->zone.name.p && str_equal(f->zone.name, f->host_zone.name);
-    f->is_dialled = conf->tls;
-    if (f->is_dialled)
-        find_addresses(f);
-    make_parts(&g, f->zone.n + f->host_zone.n + 2 * f->dial_count + 1);
-    add_servers(&g, &f->zone, true, same);
-    if (!same)
-        add_servers(&g, &f->host_zone, false, true);
-    for (size_t i = 0; i < f->dial_count; i++)
-        add_part(&g)->dial = &f->dials[i];
-    add_part(&g)->sts = &f->sts;
-    run_parts(&g, 0);
-    if (same)
-        f->host_zone = f->zone;
-    dial_again(&g);
+    gather_parts(&g);
     pthread_cond_destroy(&g.done);
     pthread_mutex_destroy(&g.lock);
 }
@@ -248,4 +273,11 @@ void facts_release(struct facts *f)
     for (size_t i = 0; i < f->part_count; i++)
         arena_release(&f->parts[i]);
     f->part_count = 0;
+    for (size_t i = 0; i < sizeof f->met / sizeof *f->met; i++) {
+        if (f->met[i])
+            zones_give(f->zones, f->met[i]);
+        f->met[i] = NULL;
+    }
+    zones_free(f->own_zones);
+    f->zones = f->own_zones = NULL;
 }

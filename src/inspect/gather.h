@@ -5,6 +5,7 @@
 
 #include "base/crew.h"
 #include "inspect/facts.h"
+#include "inspect/zones.h"
 #include "tls/client.h"
 
 struct gather_conf {
@@ -13,7 +14,11 @@ struct gather_conf {
     const char *ca_file;                           /* for https */
     const struct addr *source4, *source6;          /* to connect from; NULL: the system chooses */
     struct str hello;
-    struct crew *crew; /* servers and connections of one domain are looked at at the same time */
+    struct crew *crew;   /* servers and connections of one domain are looked at at the same time */
+    struct zones *zones; /* what is known of zones already; NULL: all is asked anew */
+    /* True: no server is asked and no connection made any more, for nobody wants the facts. NULL: never. */
+    bool (*is_over)(void *ctx);
+    void *over_ctx;
     int64_t dns_ms, server_ms, connect_ms, smtp_ms, http_ms;
 };
 

@@ -103,7 +103,7 @@ static void note_records(struct arena *a, const struct authority_answer *answer,
     note_signatures(answer, set, set->type, at);
 }
 
-static bool ask_one(struct arena *a, struct facts_server *s, const struct dns_question *q, int64_t server_ms)
+static void ask_one(struct arena *a, struct facts_server *s, const struct dns_question *q, int64_t server_ms)
 {
     struct facts_set *set = &s->sets[s->n];
     struct authority_answer answer;
@@ -132,13 +132,15 @@ static bool ask_one(struct arena *a, struct facts_server *s, const struct dns_qu
         s->n++;
     }
     buf_release(&why);
-    return e == OK;
 }
 
 void servers_ask(struct arena *a, struct facts_server *s, const struct dns_question *questions, size_t n,
                  int64_t server_ms)
 {
-    s->sets = ARENA_ARRAY(a, struct facts_set, n);
-    for (size_t i = 0; i < n && ask_one(a, s, &questions[i], server_ms); i++)
-        continue;
+    struct facts_set *sets = ARENA_ARRAY(a, struct facts_set, s->n + n);
+    if (s->n)
+        memcpy(sets, s->sets, s->n * sizeof *sets);
+    s->sets = sets;
+    for (size_t i = 0; i < n && !s->is_silent; i++)
+        ask_one(a, s, &questions[i], server_ms);
 }

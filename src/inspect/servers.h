@@ -17,7 +17,8 @@ struct servers_conf {
 struct str servers_zone_of(struct arena *a, struct str name, const struct servers_conf *conf);
 /* Fills out->ds, and out->servers without their sets: every address of every server. */
 void servers_find(struct arena *a, const struct servers_conf *conf, struct facts_zone *out);
-/* Asks one server all questions, one after the other; after a silence no more. */
+/* Asks one server all questions, one after the other, and adds what it says to the sets it has; after a
+ * silence, an earlier one too, it is asked nothing. */
 void servers_ask(struct arena *a, struct facts_server *s, const struct dns_question *questions, size_t n,
                  int64_t server_ms);
 

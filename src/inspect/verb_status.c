@@ -1,247 +1,290 @@
 /* domain.status: what is true about accepted domains. Domains that were named are told in full, connections
- * included. Many are told in a line each, as progress, and in a summary at the end. */
+ * included. Many are told in a line each, as they come, and in a summary at the end. */
+#include <stdatomic.h>
+
+#include "dns/message.h"
 #include "inspect/domain.h"
+#include "inspect/survey.h"
 #include "inspect/verbs_priv.h"
-#include "inspect/wanted.h"
 #include "tenant/bulk.h"
 
-enum { PAGE = 200, WORKERS = 16 };
-
-/* One domain, looked at in a thread of its own. */
-struct item {
-    struct arena a;
-    struct facts f;
-    struct domain_report report;
-    struct str name;
-    enum err error;
-    struct buf why;
-};
+enum { PROOF_AFTER = 100 }; /* so many domains of which nothing can be said: is it the resolver? */
 
 struct status {
     struct call *c;
     struct inspect_world *world;
     struct gather_conf gather;
-    pthread_mutex_t lock;
-    pthread_cond_t done;
-    struct item item[PAGE];
-    size_t n, next, running; /* of the page */
+    struct dns_source guarded[2]; /* of the world, until it is over */
+    struct survey *survey;
+    atomic_bool is_left; /* nobody hears it any more */
+    bool is_named;
+    /* where the names come from */
+    size_t at;         /* arguments */
+    struct str rest;   /* file */
+    struct str tenant; /* database */
+    struct buf after;
     int64_t checked, failed, states[DOMAIN_UNKNOWN + 1];
+    size_t unknown_in_a_row;
     json_t *codes; /* code: how many domains */
+    json_t *rows;  /* named: the result */
+};
+
+static bool is_over(void *ctx)
+{
+    struct status *s = ctx;
+    return atomic_load(&s->is_left) || tenant_is_stopping(s->c->store);
+}
+
+/* A question that nobody needs an answer to is not asked. */
+static void ask_unless_over(struct status *s, const struct dns_source *source, struct arena *a,
+                            const struct dns_question *q, size_t n, deadline until, struct dns_answer *out)
+{
+    if (!is_over(s)) {
+        source->ask(source->ctx, a, q, n, until, out);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        dns_answer_fail(a, &q[i], DNS_ERROR_TIMEOUT, STR("not asked any more"), &out[i]);
+}
+
+static void ask_validated(void *ctx, struct arena *a, const struct dns_question *q, size_t n, deadline until,
+                          struct dns_answer *out)
+{
+    struct status *s = ctx;
+    ask_unless_over(s, s->world->gather.source, a, q, n, until, out);
+}
+
+static void ask_unvalidated(void *ctx, struct arena *a, const struct dns_question *q, size_t n,
+                            deadline until, struct dns_answer *out)
+{
+    struct status *s = ctx;
+    ask_unless_over(s, s->world->gather.unvalidated, a, q, n, until, out);
+}
+
+struct looking {
+    struct survey_item *item;
+    struct facts f;
 };
 
 static enum err load(struct call *c, void *ctx)
 {
-    struct item *i = ctx;
+    struct looking *l = ctx;
     struct str name;
-    enum err e = name_normal(c, i->name, &name);
-    return e ? e : wanted_load(c, name, &i->f);
+    enum err e = name_normal(c, l->item->name, &name);
+    return e ? e : wanted_load(c, name, &l->f);
 }
 
-static void look(struct status *s, struct item *i)
+/* Each code once. */
+static json_t *codes_of(const struct domain_report *r)
 {
-    i->f = (struct facts){.arena = &i->a, .port = s->world->port};
-    i->error = tenant_transact(s->c->store, TENANT_READ, load, i, &i->why);
-    if (i->error)
-        return;
-    facts_gather(&i->f, &s->gather);
-    domain_find(&i->f, &i->report);
-}
-
-static void work(void *arg)
-{
-    struct status *s = arg;
-    pthread_mutex_lock(&s->lock);
-    while (s->next < s->n) {
-        struct item *i = &s->item[s->next++];
-        pthread_mutex_unlock(&s->lock);
-        look(s, i);
-        pthread_mutex_lock(&s->lock);
-    }
-    if (--s->running == 0)
-        pthread_cond_signal(&s->done);
-    pthread_mutex_unlock(&s->lock);
-}
-
-static enum err remember(struct call *c, void *ctx)
-{
-    struct status *s = ctx;
-    enum err e = OK;
-    for (size_t i = 0; !e && i < s->n; i++)
-        if (!s->item[i].error)
-            e = wanted_remember(c, &s->item[i].f);
-    return e;
-}
-
-/* Looks at all domains of the page. */
-static enum err run_page(struct status *s)
-{
-    s->next = 0;
-    s->running = s->n < WORKERS ? s->n : WORKERS;
-    size_t workers = s->running;
-    for (size_t i = 0; i < workers; i++)
-        if (crew_start(s->gather.crew, work, s, NULL))
-            work(s);
-    pthread_mutex_lock(&s->lock);
-    while (s->running)
-        (void)thread_cond_wait(&s->done, &s->lock, DEADLINE_NEVER);
-    pthread_mutex_unlock(&s->lock);
-    return s->n ? tenant_transact(s->c->store, TENANT_WRITE, remember, s, s->c->why) : OK;
-}
-
-static void clear_page(struct status *s)
-{
-    for (size_t i = 0; i < s->n; i++) {
-        facts_release(&s->item[i].f);
-        arena_release(&s->item[i].a);
-        buf_release(&s->item[i].why);
-        s->item[i] = (struct item){0};
-    }
-    s->n = 0;
-}
-
-static void add_name(struct status *s, struct str name)
-{
-    struct item *i = &s->item[s->n++];
-    i->name = arena_str(&i->a, name);
-}
-
-/* The code counts once a domain. */
-static void count_codes(struct status *s, const struct domain_report *r, json_t *codes)
-{
+    json_t *codes = json_array();
     for (size_t i = 0; i < r->findings; i++) {
         bool again = false;
         for (size_t k = 0; k < i; k++)
             again = again || strcmp(r->finding[k].code, r->finding[i].code) == 0;
-        if (again)
-            continue;
-        json_array_append_new(codes, json_string(r->finding[i].code));
-        json_int_t before = json_integer_value(json_object_get(s->codes, r->finding[i].code));
-        json_object_set_new(s->codes, r->finding[i].code, json_integer(before + 1));
+        if (!again)
+            json_array_append_new(codes, json_string(r->finding[i].code));
     }
+    return codes;
 }
 
-static json_t *line_of(struct status *s, const struct item *i)
+static json_t *line_of(const struct facts *f, const struct domain_report *r)
 {
     json_t *row = json_object();
-    s->checked++;
-    json_object_set_new(row, "domain", json_of(i->error ? i->name : i->f.domain));
-    if (i->error) {
-        s->failed++;
-        json_object_set_new(row, "error", json_of(buf_str(&i->why)));
-    } else {
-        json_t *codes = json_array();
-        s->states[i->report.state]++;
-        count_codes(s, &i->report, codes);
-        json_object_set_new(row, "state", json_string(domain_state_name(i->report.state)));
-        json_object_set_new(row, "expected_mx", json_of(i->f.expected));
-        json_object_set_new(row, "codes", codes);
-    }
+    json_object_set_new(row, "domain", json_of(f->domain));
+    json_object_set_new(row, "state", json_string(domain_state_name(r->state)));
+    json_object_set_new(row, "expected_mx", json_of(f->expected));
+    json_object_set_new(row, "codes", codes_of(r));
     return row;
 }
 
-static enum err flush(struct status *s)
+static void look(void *ctx, struct survey_item *i)
 {
-    enum err e = run_page(s);
-    json_t *rows = json_array();
-    for (size_t i = 0; !e && i < s->n; i++)
-        json_array_append_new(rows, line_of(s, &s->item[i]));
-    json_t *line = json_object();
-    json_object_set_new(line, "rows", rows);
-    json_object_set_new(line, "done", json_integer(s->checked));
-    json_object_set_new(line, "failed", json_integer(s->failed));
-    call_progress(s->c, line);
-    clear_page(s);
-    return e;
+    struct status *s = ctx;
+    struct arena a = {0};
+    struct looking l = {.item = i, .f = {.arena = &a, .port = s->world->port}};
+    i->error = tenant_transact(s->c->store, TENANT_READ, load, &l, &i->why);
+    if (!i->error) {
+        struct domain_report report;
+        facts_gather(&l.f, &s->gather);
+        domain_find(&l.f, &report);
+        i->row = s->is_named ? domain_json(&l.f, &report) : line_of(&l.f, &report);
+        i->state = report.state;
+        i->seen = wanted_seen_of(&l.f);
+        i->seen.domain = arena_str(&i->a, l.f.domain);
+    }
+    facts_release(&l.f);
+    arena_release(&a);
 }
 
-struct page {
-    struct status *s;
-    struct str after, tenant;
-};
+static enum err more_arguments(struct status *s)
+{
+    size_t count = arg_count(s->c, "domain");
+    for (size_t n = 0; n < SURVEY_PAGE && s->at < count; n++)
+        survey_add(s->survey, arg_at(s->c, "domain", s->at++));
+    return OK;
+}
+
+static enum err more_lines(struct status *s)
+{
+    for (size_t n = 0; n < SURVEY_PAGE && s->rest.n;) {
+        struct str line = str_cut(&s->rest, '\n');
+        line = str_trim(str_cut(&line, '#'));
+        if (line.n) {
+            survey_add(s->survey, line);
+            n++;
+        }
+    }
+    return OK;
+}
 
 static void take_name(void *ctx, struct str name)
 {
-    add_name(ctx, name);
+    struct status *s = ctx;
+    survey_add(s->survey, name);
+    buf_set(&s->after, "%.*s", STR_ARG(name));
 }
 
 static enum err read_page(struct call *c, void *ctx)
 {
-    struct page *p = ctx;
-    return bulk_page(c, p->tenant, p->after, PAGE - p->s->n, take_name, p->s);
+    struct status *s = ctx;
+    struct str after = arena_str(c->a, buf_str(&s->after));
+    return bulk_page(c, s->tenant, after, SURVEY_PAGE, take_name, s);
 }
 
-static enum err run_all(struct status *s, struct str tenant)
+static enum err more(void *ctx)
 {
-    struct page p = {.s = s, .tenant = tenant};
-    struct buf last = {0};
-    enum err e;
+    struct status *s = ctx;
+    return s->is_named             ? more_arguments(s)
+           : arg_has(s->c, "file") ? more_lines(s)
+                                   : tenant_transact(s->c->store, TENANT_READ, read_page, s, s->c->why);
+}
+
+struct batch {
+    struct survey_item *const *v;
     size_t n;
-    do {
-        p.after = buf_str(&last);
-        e = tenant_transact(s->c->store, TENANT_READ, read_page, &p, s->c->why);
-        n = s->n;
-        if (n)
-            buf_set(&last, "%.*s", STR_ARG(s->item[n - 1].name));
-        if (!e)
-            e = flush(s);
-    } while (!e && n == PAGE);
-    buf_release(&last);
+};
+
+static enum err remember(struct call *c, void *ctx)
+{
+    struct batch *b = ctx;
+    enum err e = OK;
+    for (size_t i = 0; !e && i < b->n; i++)
+        if (!b->v[i]->error)
+            e = wanted_remember(c, &b->v[i]->seen);
     return e;
 }
 
-static enum err run_file(struct status *s, struct str text)
+static void count(struct status *s, const struct survey_item *i)
 {
-    enum err e = OK;
-    while (!e && text.n) {
-        struct str line = str_cut(&text, '\n');
-        line = str_trim(str_cut(&line, '#'));
-        if (line.n)
-            add_name(s, line);
-        if (s->n == PAGE)
-            e = flush(s);
+    s->checked++;
+    if (i->error) {
+        s->failed++;
+        return;
     }
-    return e ? e : flush(s);
+    s->states[i->state]++;
+    s->unknown_in_a_row = i->state == DOMAIN_UNKNOWN ? s->unknown_in_a_row + 1 : 0;
+    const json_t *codes = json_object_get(i->row, "codes");
+    for (size_t k = 0; k < json_array_size(codes); k++) {
+        const char *code = json_string_value(json_array_get(codes, k));
+        json_int_t before = json_integer_value(json_object_get(s->codes, code));
+        json_object_set_new(s->codes, code, json_integer(before + 1));
+    }
 }
 
-static enum err run_many(struct status *s)
+static json_t *row_of(const struct survey_item *i)
 {
-    struct call *c = s->c;
-    s->codes = json_object();
-    enum err e = arg_has(c, "file") ? run_file(s, arg_text(c, "file")) : run_all(s, arg_text(c, "tenant"));
-    if (e) {
-        json_decref(s->codes);
-        return e;
+    if (!i->error)
+        return json_incref(i->row);
+    json_t *row = json_object();
+    json_object_set_new(row, "domain", json_of(i->name));
+    json_object_set_new(row, "error", json_of(buf_str(&i->why)));
+    return row;
+}
+
+static void tell(struct status *s, const struct batch *b)
+{
+    json_t *rows = json_array(), *line = json_object();
+    for (size_t i = 0; i < b->n; i++) {
+        count(s, b->v[i]);
+        json_array_append_new(rows, row_of(b->v[i]));
     }
-    c->result = json_object();
-    json_object_set_new(c->result, "checked", json_integer(s->checked));
-    json_object_set_new(c->result, "failed", json_integer(s->failed));
-    for (size_t i = 0; i <= DOMAIN_UNKNOWN; i++)
-        json_object_set_new(c->result, domain_state_name((enum domain_state)i), json_integer(s->states[i]));
-    json_object_set_new(c->result, "codes", s->codes);
-    return OK;
+    json_object_set_new(line, "rows", rows);
+    json_object_set_new(line, "done", json_integer(s->checked));
+    json_object_set_new(line, "failed", json_integer(s->failed));
+    if (!call_progress(s->c, line))
+        atomic_store(&s->is_left, true);
 }
 
 /* The first that cannot be looked at ends it. */
-static enum err run_named(struct status *s)
+static enum err keep(struct status *s, const struct batch *b)
 {
-    struct call *c = s->c;
-    c->result = json_array();
-    size_t count = arg_count(c, "domain");
-    enum err e = OK;
-    for (size_t at = 0; !e && at < count;) {
-        while (s->n < PAGE && at < count)
-            add_name(s, arg_at(c, "domain", at++));
-        e = run_page(s);
-        for (size_t i = 0; !e && i < s->n; i++) {
-            e = s->item[i].error;
-            if (e)
-                buf_set(c->why, "%s", buf_cstr(&s->item[i].why));
-            else
-                json_array_append_new(c->result, domain_json(&s->item[i].f, &s->item[i].report));
+    for (size_t i = 0; i < b->n; i++) {
+        if (b->v[i]->error) {
+            buf_set(s->c->why, "%s", buf_cstr(&b->v[i]->why));
+            return b->v[i]->error;
         }
-        clear_page(s);
+        json_array_append(s->rows, b->v[i]->row);
     }
-    return e;
+    return OK;
+}
+
+static enum err take(void *ctx, struct survey_item *const *v, size_t n)
+{
+    struct status *s = ctx;
+    struct batch b = {v, n};
+    enum err e = n ? tenant_transact(s->c->store, TENANT_WRITE, remember, &b, s->c->why) : OK;
+    if (e)
+        return e;
+    if (s->is_named)
+        return keep(s, &b);
+    tell(s, &b);
+    if (s->unknown_in_a_row < PROOF_AFTER)
+        return OK;
+    s->unknown_in_a_row = 0;
+    return inspect_world_prove(s->world, s->c->why);
+}
+
+static enum err run(struct status *s)
+{
+    enum err e = survey_run(s->survey);
+    if (e || !is_over(s))
+        return e;
+    if (tenant_is_stopping(s->c->store))
+        buf_set(s->c->why,
+                "kedge-control is stopping: %lld domains were checked, the others were not; try again when "
+                "it is up",
+                (long long)s->checked);
+    else
+        buf_set(s->c->why, "the caller has left after %lld domains", (long long)s->checked);
+    return ERR_CLOSED;
+}
+
+static void summarise(struct status *s)
+{
+    json_t *sum = s->c->result = json_object();
+    json_object_set_new(sum, "checked", json_integer(s->checked));
+    json_object_set_new(sum, "failed", json_integer(s->failed));
+    for (size_t i = 0; i <= DOMAIN_UNKNOWN; i++)
+        json_object_set_new(sum, domain_state_name((enum domain_state)i), json_integer(s->states[i]));
+    json_object_set(sum, "codes", s->codes);
+}
+
+static void gather_by(struct status *s, bool connect)
+{
+    s->gather = s->world->gather;
+    s->guarded[0] = (struct dns_source){.ctx = s, .ask = ask_validated};
+    s->guarded[1] = (struct dns_source){.ctx = s, .ask = ask_unvalidated};
+    s->gather.source = &s->guarded[0];
+    s->gather.unvalidated = &s->guarded[1];
+    s->gather.is_over = is_over;
+    s->gather.over_ctx = s;
+    if (!connect)
+        s->gather.tls = NULL;
+    s->gather.zones = zones_new(s->gather.crew, &(struct servers_conf){.source = s->gather.source,
+                                                                       .unvalidated = s->gather.unvalidated,
+                                                                       .dns_ms = s->gather.dns_ms,
+                                                                       .server_ms = s->gather.server_ms});
 }
 
 enum err verb_domain_status(struct call *c)
@@ -256,18 +299,24 @@ enum err verb_domain_status(struct call *c)
     enum err e = inspect_world_prove(world, c->why);
     if (e)
         return e;
-    struct status *s = must_alloc(calloc(1, sizeof *s));
-    s->c = c;
-    s->world = world;
-    s->gather = world->gather;
-    if (named ? arg_is_set(c, "no_connect") : !arg_is_set(c, "connect"))
-        s->gather.tls = NULL;
-    ENSURE(pthread_mutex_init(&s->lock, NULL) == 0);
-    thread_cond_init(&s->done);
-    e = named ? run_named(s) : run_many(s);
-    pthread_cond_destroy(&s->done);
-    pthread_mutex_destroy(&s->lock);
-    free(s);
+    struct status s = {.c = c, .world = world, .is_named = named};
+    s.rest = arg_text(c, "file");
+    s.tenant = arg_text(c, "tenant");
+    s.codes = json_object();
+    s.rows = json_array();
+    gather_by(&s, named ? !arg_is_set(c, "no_connect") : arg_is_set(c, "connect"));
+    s.survey = survey_new(&(struct survey_conf){
+        .crew = s.gather.crew, .ctx = &s, .more = more, .look = look, .take = take, .is_over = is_over});
+    e = run(&s);
+    if (!e && named)
+        c->result = json_incref(s.rows);
+    else if (!e)
+        summarise(&s);
+    survey_free(s.survey);
+    zones_free(s.gather.zones);
+    buf_release(&s.after);
+    json_decref(s.codes);
+    json_decref(s.rows);
     return e;
 }
 

@@ -29,7 +29,8 @@ static enum err load(struct call *c, void *ctx)
 static enum err save(struct call *c, void *ctx)
 {
     struct switching *s = ctx;
-    enum err e = s->f.is_allocated ? wanted_remember(c, &s->f) : OK;
+    struct wanted_seen seen = wanted_seen_of(&s->f);
+    enum err e = s->f.is_allocated ? wanted_remember(c, &seen) : OK;
     if (e)
         return e;
     bool is_undone = s->memory.is_undoing && s->view.turn == SWITCH_DONE_TURN;

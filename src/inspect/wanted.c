@@ -103,24 +103,35 @@ enum err wanted_load(struct call *c, struct str domain, struct facts *f)
     return e ? e : load_protection(c, f);
 }
 
-enum err wanted_remember(struct call *c, const struct facts *f)
+struct wanted_seen wanted_seen_of(const struct facts *f)
 {
+    struct wanted_seen seen = {.domain = f->domain, .now_ms = f->now_ms, .what = SEEN_UNPROTECTED};
     if (facts_is_unknown(f))
-        return OK;
-    bool whole = facts_is_protected(f);
+        seen.what = SEEN_NOTHING;
+    else if (facts_is_protected(f))
+        seen.what = SEEN_PROTECTED;
+    else if (!f->dane && f->is_allocated)
+        seen.what = SEEN_GIVEN_UP;
+    return seen;
+}
+
+enum err wanted_remember(struct call *c, const struct wanted_seen *seen)
+{
     struct db_query *q;
-    if (whole) {
+    if (seen->what == SEEN_NOTHING)
+        return OK;
+    if (seen->what == SEEN_PROTECTED) {
         q = db_query(
             c->db, "INSERT INTO protection (protected_ms, lost_ms, domain) SELECT $1, 0, name FROM domain"
                    " WHERE name = $2 ON CONFLICT (domain) DO UPDATE SET protected_ms = excluded.protected_ms,"
                    " lost_ms = 0");
-    } else if (!f->dane && f->is_allocated) { /* given up, not lost */
+    } else if (seen->what == SEEN_GIVEN_UP) { /* not lost */
         q = db_query(c->db, "DELETE FROM protection WHERE $1 > 0 AND domain = $2");
     } else {
         q = db_query(c->db, "UPDATE protection SET lost_ms = $1 WHERE domain = $2 AND lost_ms = 0");
     }
-    db_bind_int(q, f->now_ms);
-    db_bind_text(q, f->domain);
+    db_bind_int(q, seen->now_ms);
+    db_bind_text(q, seen->domain);
     return db_run(q, NULL, c->why);
 }
 

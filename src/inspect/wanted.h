@@ -10,8 +10,14 @@
  */
 enum err wanted_load(struct call *c, struct str domain, struct facts *f) MUST_CHECK;
 
-/* What a look found: keeps when the domain was last seen protected, and since when it is not. */
-enum err wanted_remember(struct call *c, const struct facts *f) MUST_CHECK;
+/* What of a look is kept: when the domain was last seen protected, and since when it is not. */
+struct wanted_seen {
+    struct str domain;
+    int64_t now_ms;
+    enum { SEEN_NOTHING, SEEN_PROTECTED, SEEN_GIVEN_UP, SEEN_UNPROTECTED } what;
+};
+struct wanted_seen wanted_seen_of(const struct facts *f); /* borrows the domain */
+enum err wanted_remember(struct call *c, const struct wanted_seen *seen) MUST_CHECK;
 
 /* The switch's memory; all zero when there is none. */
 enum err wanted_switch_load(struct call *c, struct str domain, struct arena *a,

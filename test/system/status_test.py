@@ -5,14 +5,20 @@ Codes that need an MX zone of our own (ET001, EK001, EK002, EK003) are in switch
 
 import http.server
 import json
+import os
+import pty
+import socket
+import subprocess
 import threading
 
+import dns.message
+import dns.rdatatype
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from lab import namespace, world
+from lab import namespace, process, world
 from lab.internet import Authority
-from lab.kedge import Kedge
+from lab.kedge import Kedge, find
 from lab.pki import Identity
 from lab.signer import Spoil
 from lab.world import Forge, Zone
@@ -22,7 +28,7 @@ GOOD, OTHER, BOTH = "127.0.44.1", "127.0.44.2", "127.0.44.3"
 GREETS_BADLY, CLEAR, NO_HANDSHAKE, EXPIRED, REFUSES = (f"127.0.44.{n}" for n in range(4, 9))
 NOBODY = "127.0.44.99"
 WEB, BAD_WEB, NO_WEB = "127.0.44.20", "127.0.44.21", "127.0.44.22"
-DEAD_SERVER, OLD_SERVER = "127.0.44.53", "127.0.44.54"
+DEAD_SERVER, OLD_SERVER, MUTE_SERVER = "127.0.44.53", "127.0.44.54", "127.0.44.55"
 NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 RSASHA1 = "256 3 5 AwEAAcHQW4uZmuzh1u0yEvbGMoP1B7Hq4rJTP4tMuBvXhMPeJyuYYXqbDSWeAz5WmDXKuJ2v1W9WnFLV5Cwn4PNnOqs="
 
@@ -258,6 +264,91 @@ def test_many_are_told_in_a_line_each(eyes, tmp_path):
     every = json.loads(summary.stdout)
     assert every["checked"] == len(ZONES) + 2 == len(every["domains"])
     assert every["codes"]["EX002"] == 1
+
+
+class Listener:
+    """A name server that hears questions and answers none."""
+
+    def __init__(self, address: str):
+        self.questions = []
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((address, 53))
+        threading.Thread(target=self._hear, daemon=True).start()
+
+    def _hear(self):
+        while True:
+            question = dns.message.from_wire(self.socket.recvfrom(4096)[0]).question[0]
+            self.questions.append((question.name.to_text(), dns.rdatatype.to_text(question.rdtype)))
+
+
+def test_a_silent_server_of_many_domains_is_waited_for_once(eyes, world_lab, tmp_path):
+    names = [f"d{n}.shared.example" for n in range(20)]
+    text = f"mx A {GOOD}\n_25._tcp.mx TLSA <3 1 1 status>\n@ NS mute\nmute A {MUTE_SERVER}\n"
+    world_lab.add_zone("shared.example", text + "".join(f"d{n} MX 10 mx\n" for n in range(20)))
+    listener = Listener(MUTE_SERVER)
+    eyes.cli("domain", "add", *names, "--tenant", "acme", "--mailbox-host", "lmtp:127.0.24.1:24", "--mx-host", "mx.shared.example")
+    chosen = tmp_path / "domains"
+    chosen.write_text("\n".join(names), encoding="utf-8")
+    done = json.loads(eyes.try_cli("domain", "status", "--file", chosen, "--json").stdout)
+    eyes.cli("domain", "remove", *names)
+    assert [row["domain"] for row in done["domains"]] == names
+    assert all("ED013" in row["codes"] for row in done["domains"]), done["domains"]
+    asked = listener.questions.count(("shared.example.", "SOA"))  # three times each, and anew after half a minute
+    assert 0 < asked <= 6, f"the silent server was asked {asked} times for {len(names)} domains"
+
+
+def many_nobodies(edge):
+    """Thousands of accepted domains that are nowhere in DNS."""
+    names = edge.folder / "nobodies"
+    names.write_text("".join(f"nobody{n}.example\n" for n in range(3000)), encoding="utf-8")
+    edge.cli("tenant", "add", "nobody")
+    edge.cli("domain", "add", "--file", names, "--tenant", "nobody", "--mailbox-host", "lmtp:127.0.24.1:24", "--recipients", "any")
+
+
+@pytest.fixture
+def watcher(world_lab, build, request):
+    """Control with many domains, and somebody who has begun to look at all of them."""
+    edge = Kedge(world_lab, build, f"status-{request.node.name[:20]}", "127.0.44.11")
+    edge.start("control")
+    many_nobodies(edge)
+    out = open(edge.folder / "shown", "wb")
+    asking = subprocess.Popen([find(build, "kedge"), "--config", edge.configuration, "domain", "status", "--all"], stdout=out,
+                              stderr=subprocess.PIPE, text=True, env=process.environ())
+    process.wait_for(lambda: (edge.folder / "shown").stat().st_size, 60, "the first domains are shown as they come")
+    yield edge, asking
+    asking.kill()
+    asking.wait()
+    out.close()
+    edge.stop()
+
+
+def test_a_stop_ends_a_long_look(watcher):
+    edge, asking = watcher
+    assert edge.stop("control") == [0]
+    said = asking.communicate(timeout=60)[1]
+    assert asking.returncode == 69
+    assert "kedge-control is stopping" in said and "domains were checked" in said
+    assert len((edge.folder / "shown").read_text(encoding="utf-8").splitlines()) < 3000
+
+
+def test_nobody_looks_on_for_a_caller_who_left(watcher):
+    edge, asking = watcher
+    asking.kill()
+    assert "connection closed" in edge.wait_log("control", "event=call verb=domain.status", 60)
+
+
+@pytest.mark.parametrize("words, shown", [((), "nobody.example"), (("--json",), '"domain":"nobody.example"')], ids=["text", "json"])
+def test_progress_is_on_the_terminal_when_the_list_goes_elsewhere(eyes, build, tmp_path, words, shown):
+    chosen = tmp_path / "domains"
+    chosen.write_text("nobody.example\n", encoding="utf-8")
+    ours, theirs = pty.openpty()
+    done = subprocess.run([find(build, "kedge"), "--config", eyes.configuration, "domain", "status", "--file", chosen, *words],
+                          stdout=subprocess.PIPE, stderr=theirs, text=True, env=process.environ(), timeout=60, check=False)
+    os.close(theirs)
+    assert b"1 done, 1 failed" in os.read(ours, 4096)
+    os.close(ours)
+    assert shown in done.stdout and done.returncode == 1
+    assert not words or json.loads(done.stdout)["checked"] == 1
 
 
 def test_a_resolver_that_does_not_validate_is_not_believed(lab, build):
