@@ -31,10 +31,16 @@ check: deps ## everything that must hold before a change lands
 check-long: deps ## the long ones: crash rounds, fuzzing, soak
 	@tools/check --long
 
-bench: deps ## measure against Postfix and against floors, in one run
-	@meson setup $(BUILD)-release --buildtype release >/dev/null 2>&1 || true
-	@ninja -C $(BUILD)-release >/dev/null
-	@bench/run --build $(BUILD)-release
+RELEASE = $(BUILD)-release
+$(RELEASE)/build.ninja:
+	@meson setup $(RELEASE) --buildtype release >/dev/null
+
+bench: deps $(RELEASE)/build.ninja ## measure against Postfix and against floors, and hosting 100,000 domains
+	@bench/run --build $(RELEASE)
+
+LONG_DOMAINS ?= 1000000
+bench-long: deps $(RELEASE)/build.ninja ## measure hosting LONG_DOMAINS (1,000,000) domains: hours
+	@bench/hosting --build $(RELEASE) --domains $(LONG_DOMAINS)
 
 FUZZ_SECONDS ?= 60
 fuzz: deps ## drive every fuzz target for FUZZ_SECONDS each

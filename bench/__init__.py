@@ -7,4 +7,6 @@
   ours        Kedge
   rows        what is measured
   run         the command
+  hosted      MX zones, edges and customers for hosting at scale
+  hosting     the command for that
 """

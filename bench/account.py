@@ -85,3 +85,15 @@ def memory_kb(roots: list[int]) -> int:
         except (FileNotFoundError, ProcessLookupError):
             continue
     return total
+
+
+def peak_mib(pid: int) -> float:
+    """The most memory that a process had resident at any time since it began, or since forget_peak."""
+    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+        return next((int(line.split()[1]) for line in file if line.startswith("VmHWM:")), 0) / 1024  # none: it has ended
+
+
+def forget_peak(pid: int):
+    """From now on peak_mib counts anew."""
+    with open(f"/proc/{pid}/clear_refs", "w", encoding="ascii") as file:
+        file.write("5")

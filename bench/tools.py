@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 HOME = Path(__file__).resolve().parent.parent
-NAMES = ("smtpload", "smtpsink", "handshake", "logappend")
+NAMES = ("smtpload", "smtpsink", "handshake", "logappend", "dnsask", "lookup")
 
 
 class Failed(Exception):
@@ -56,10 +56,14 @@ class Tools:
         self.folder = build_folder / "bench"
         self.work = work
 
-    def run(self, name: str, *args) -> dict[str, float]:
-        """Runs a tool to its end and returns what it reported."""
+    def run(self, name: str, *args, stdin: str | Path = "") -> dict[str, float]:
+        """Runs a tool to its end and returns what it reported. stdin: a text, or a file."""
         command = [str(self.folder / name), *map(str, args)]
-        done = subprocess.run(command, text=True, capture_output=True)
+        if isinstance(stdin, Path):
+            with open(stdin, "rb") as file:
+                done = subprocess.run(command, text=True, capture_output=True, stdin=file)
+        else:
+            done = subprocess.run(command, text=True, capture_output=True, input=stdin)
         if done.returncode:
             raise Failed(f"{' '.join(command)} failed: {done.stdout}{done.stderr}")
         return pairs(done.stdout)

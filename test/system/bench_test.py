@@ -1,12 +1,15 @@
-"""The ruler itself: the bench's generator and sink agree on what was sent, and a run with a fault in it fails."""
+"""The ruler itself: the bench's generator and sink agree on what was sent, a run with a fault in it fails, and hosting is
+measured to the end."""
 
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
+from nested import start
 
 from bench import account, rows, tools
+from lab import world
 
 ADDRESS = "127.0.77.1:2577"
 
@@ -85,3 +88,31 @@ def test_memory_is_that_of_the_tree():
     finally:
         child.kill()
         child.wait()
+
+
+def test_hosting_is_measured_to_the_end(build):
+    """Few domains show that every row is there, not what it costs. The run itself proves that all of them were protected,
+    that every edge shows the new key, and that the old one is nowhere."""
+    bench = start("bench/hosting", "--build", build, "--domains", 400, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    said, _ = bench.communicate(timeout=600)
+    assert bench.returncode == 0, said
+    figures = {word: line.split() for line in said.splitlines() if line.startswith("RESULT ") for word in line.split()[1:2]}
+    for row in ("add", "provision", "change", "rollover", "withdrawal", "reconcile", "directory", "lookup", "status", "peak-control"):
+        values = tools.pairs(" ".join(word for word in figures[f"name=hosting-{row}"] if word.startswith("kedge=")))
+        assert values["kedge"] > 0, said
+
+
+def test_a_look_up_that_finds_nothing_is_no_measurement(kit, running_edge):
+    directory = running_edge.folder / "data" / "directory"
+    found = kit.run("lookup", "-n", 1000, directory, stdin="ours.example\nsecond.example\n")
+    assert found["names"] == 2 and found["directory_us"] > 0 and found["lmdb_us"] > 0
+    with pytest.raises(tools.Failed, match="nobody.example is not in the directory"):
+        kit.run("lookup", "-n", 1000, directory, stdin="nobody.example\n")
+
+
+def test_every_question_of_the_floor_is_answered(kit, world_lab):
+    where = ["-r", f"{world.RESOLVER}:{world_lab.dns_port}", "-d", f"{world.ZONE_SERVER}:{world_lab.dns_port}"]
+    done = kit.run("dnsask", "-w", 4, *where, "-m", where[-1], stdin="dane.example mx.dane.example\n" * 50)
+    assert (done["domains"], done["questions"]) == (50, 50 * (9 + 1 + 4))
+    with pytest.raises(tools.Failed, match="without an answer"):
+        kit.run("dnsask", *where, "-m", "127.0.77.9:53", stdin="dane.example mx.dane.example\n")
