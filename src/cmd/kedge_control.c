@@ -51,13 +51,21 @@ static struct board *board_of(const struct conf *conf)
         &(struct gate_set){.edge_silent_ms = conf->edge_silence, .signature_ms = conf->signature_reserve});
 }
 
+static enum zone_family family_of(enum conf_address_family family)
+{
+    return family == CONF_FAMILY_IPV4   ? ZONE_FAMILY_IPV4
+           : family == CONF_FAMILY_IPV6 ? ZONE_FAMILY_IPV6
+                                        : ZONE_FAMILY_NONE;
+}
+
 static struct keeper *keeper_of(const struct conf *conf, struct board *board,
                                 const struct dns_source *resolver)
 {
     return keeper_new(&(struct keeper_conf){.resolver = resolver,
                                             .board = board,
                                             .interval_ms = conf->zone_interval,
-                                            .timeout_ms = conf->zone_timeout});
+                                            .timeout_ms = conf->zone_timeout,
+                                            .unreachable = family_of(conf->zone_unreachable_family)});
 }
 
 int main(int argc, char **argv)

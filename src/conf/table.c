@@ -2,6 +2,7 @@
 
 #define WORDS_log_level "debug info warn error"
 #define WORDS_insecure_mx "dane encrypt opportunistic"
+#define WORDS_address_family "none ipv4 ipv6"
 #define WORDS_tls_version "1.0 1.1 1.2"
 
 #define ROW_NAME .kind = KIND_NAME

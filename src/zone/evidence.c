@@ -159,6 +159,21 @@ static bool is_newer(uint32_t a, uint32_t b)
     return (int32_t)(a - b) > 0;
 }
 
+static bool is_of_family(const struct addr *a, enum zone_family family)
+{
+    return (family == ZONE_FAMILY_IPV4 && addr_is_v4(a)) || (family == ZONE_FAMILY_IPV6 && addr_is_v6(a));
+}
+
+bool zone_server_is_left_out(const struct zone_evidence *e, const struct zone_server *s)
+{
+    if (s->state != ZONE_SERVER_NO_ROUTE || !is_of_family(&s->addr, e->unreachable))
+        return false;
+    for (size_t i = 0; i < e->n; i++)
+        if (e->servers[i].state == ZONE_SERVER_GOOD && str_equal(e->servers[i].name, s->name))
+            return true;
+    return false;
+}
+
 bool zone_server_lags(const struct zone_evidence *e, const struct zone_server *s)
 {
     for (size_t i = 0; s->state == ZONE_SERVER_GOOD && i < e->n; i++)
@@ -230,7 +245,7 @@ bool zone_is_everywhere(const struct zone_evidence *e, size_t question, struct b
                    "the resolver does not vouch for the keys of %.*s: is its DS record in the parent zone?\n",
                    STR_ARG(e->zone));
     for (size_t i = 0; i < e->n; i++)
-        if (!shows(e, &e->servers[i], question, why))
+        if (!zone_server_is_left_out(e, &e->servers[i]) && !shows(e, &e->servers[i], question, why))
             good = false;
     return good;
 }
@@ -279,7 +294,8 @@ size_t zone_gate_servers(struct arena *a, const struct zone_evidence *e, size_t 
     size_t n = 0;
     *out = ARENA_ARRAY(a, struct gate_server, e->n + 1);
     for (size_t i = 0; i < e->n; i++)
-        to_gate_server(a, e, &e->servers[i], question, &(*out)[n++]);
+        if (!zone_server_is_left_out(e, &e->servers[i]))
+            to_gate_server(a, e, &e->servers[i], question, &(*out)[n++]);
     if (e->unknown.n || e->n == 0)
         (*out)[n++] = (struct gate_server){.name = arena_printf(a, "the servers of %.*s", STR_ARG(e->zone)),
                                            .answer = GATE_ANSWER_SILENT};

@@ -24,6 +24,9 @@ enum zone_server_state {
 const char *zone_server_state_name(enum zone_server_state state);
 const char *zone_server_state_sentence(enum zone_server_state state);
 
+/* Addresses of this family are left out where this machine has no route to them: the operator's word. */
+enum zone_family { ZONE_FAMILY_NONE, ZONE_FAMILY_IPV4, ZONE_FAMILY_IPV6 };
+
 /* What the signatures of an answer are worth, checked with the zone's keys as the resolver vouches for them.
  * X(NAME, "name", "sentence") */
 #define ZONE_PROOF_TABLE(X)                                                                                  \
@@ -71,6 +74,7 @@ struct zone_evidence {
     struct dns_question *questions;
     struct str unknown; /* why servers or addresses of the NS set could not be found; empty: all are known */
     enum dns_security security; /* of the zone's own keys, through the resolver */
+    enum zone_family unreachable;
     size_t n;
     struct zone_server *servers;
     struct dns_answer *validated; /* the questions' answers through the resolver */
@@ -79,11 +83,15 @@ struct zone_evidence {
 
 void zone_evidence_release(struct zone_evidence *e);
 
+/* Is the address nothing that counts? Only when the kernel has no route to it, its family is the one that the
+ * operator leaves out, and another address of the same server name is good in the same evidence. */
+bool zone_server_is_left_out(const struct zone_evidence *e, const struct zone_server *s);
+
 /* The server answers and is behind the newest serial that any server showed. */
 bool zone_server_lags(const struct zone_evidence *e, const struct zone_server *s);
-/* Every server is known and good, they show the same valid RRset for the question, and the resolver vouches
- * for the zone's keys. (Its own answer may be older: it caches.) When not, a sentence for each thing that is
- * wrong is appended to `why`, a line each. */
+/* Every server that is not left out is known and good, they show the same valid RRset for the question, and
+ * the resolver vouches for the zone's keys. (Its own answer may be older: it caches.) When not, a sentence
+ * for each thing that is wrong is appended to `why`, a line each. */
 bool zone_is_everywhere(const struct zone_evidence *e, size_t question, struct buf *why);
 
 /* The rows that the gate wants, for the question of its TLSA RRset; names and records are the arena's. */

@@ -15,6 +15,19 @@ static json_t *addr_json(const struct addr *a)
     return json_string(addr_format(a, text));
 }
 
+/* Why an address that cannot be reached holds the gate or not, and what to do. */
+static struct str reach_why(const struct zone_evidence *e, const struct zone_server *s)
+{
+    if (s->state != ZONE_SERVER_NO_ROUTE)
+        return s->why;
+    if (zone_server_is_left_out(e, s))
+        return STR("left out, as zone_unreachable_family says: another address of the name answers");
+    if (e->unreachable != ZONE_FAMILY_NONE)
+        return STR("no other address of the name answers for it, or zone_unreachable_family is another");
+    return STR(
+        "this machine has no route to it; give it one, or see zone_unreachable_family in kedge.conf(5)");
+}
+
 static json_t *server_json(const struct zone_evidence *e, const struct zone_server *s)
 {
     json_t *o = json_object();
@@ -22,7 +35,8 @@ static json_t *server_json(const struct zone_evidence *e, const struct zone_serv
     json_object_set_new(o, "server", json_of(s->name));
     json_object_set_new(o, "address", addr_json(&s->addr));
     json_object_set_new(o, "state", json_string(zone_server_state_name(s->state)));
-    json_object_set_new(o, "why", json_of(s->why));
+    json_object_set_new(o, "why", json_of(reach_why(e, s)));
+    json_object_set_new(o, "left_out", json_boolean(zone_server_is_left_out(e, s)));
     json_object_set_new(o, "serial", good ? json_integer(s->serial) : json_null());
     json_object_set_new(o, "lags", json_boolean(zone_server_lags(e, s)));
     json_object_set_new(o, "ms", json_integer(s->took_ms));
@@ -65,7 +79,9 @@ json_t *keep_evidence_json(const struct zone_evidence *e)
     json_t *o = json_object(), *servers = json_array(), *rrsets = json_array();
     bool good = !e->unknown.n && e->n > 0 && e->security == DNS_SECURE;
     for (size_t i = 0; i < e->n; i++) {
-        good = good && e->servers[i].state == ZONE_SERVER_GOOD && !zone_server_lags(e, &e->servers[i]);
+        const struct zone_server *s = &e->servers[i];
+        good = good &&
+               (zone_server_is_left_out(e, s) || (s->state == ZONE_SERVER_GOOD && !zone_server_lags(e, s)));
         json_array_append_new(servers, server_json(e, &e->servers[i]));
     }
     for (size_t q = 0; q < e->nquestion; q++) {

@@ -65,8 +65,11 @@ static void sort_questions(struct look *l)
 static void observe(void *ctx)
 {
     struct watched *w = ctx;
-    struct zone_watch watch = {
-        .zone = w->row.name, .primary = w->row.primary, .questions = w->questions, .nquestion = w->n};
+    struct zone_watch watch = {.zone = w->row.name,
+                               .primary = w->row.primary,
+                               .questions = w->questions,
+                               .nquestion = w->n,
+                               .unreachable = w->keeper->conf.unreachable};
     zone_observe(w->keeper->conf.resolver, w->keeper->crew, &watch, deadline_in(w->keeper->conf.timeout_ms),
                  &w->evidence);
     pthread_mutex_lock(&w->keeper->lock);

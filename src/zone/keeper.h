@@ -11,12 +11,14 @@
 #include "dns/answer.h"
 #include "keys/board.h"
 #include "tenant/tenant.h"
+#include "zone/evidence.h"
 
 struct keeper_conf {
     const struct dns_source *resolver; /* validating; borrowed */
     struct board *board;               /* borrowed */
     int64_t interval_ms;               /* between two looks */
     int64_t timeout_ms;                /* of one server */
+    enum zone_family unreachable;
 };
 
 struct keeper;

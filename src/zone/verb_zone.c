@@ -261,7 +261,10 @@ static enum err verify_one(struct call *c, const struct zone_row *row)
     if (e)
         return e;
     struct dns_question *questions = ARENA_ARRAY(c->a, struct dns_question, all.n);
-    struct zone_watch watch = {.zone = row->name, .primary = row->primary, .questions = questions};
+    struct zone_watch watch = {.zone = row->name,
+                               .primary = row->primary,
+                               .questions = questions,
+                               .unreachable = k->conf.unreachable};
     for (size_t i = 0; i < all.n; i++)
         if (str_equal(all.q[i].zone, row->name))
             questions[watch.nquestion++] = (struct dns_question){all.q[i].name, DNS_TLSA};

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/die.h"
+#include "base/file.h"
 #include "base/thread.h"
 
 enum { DNS_PORT = 53 };
@@ -49,13 +50,23 @@ struct job {
     struct countdown *countdown;
 };
 
-static enum zone_server_state state_of_error(enum err e)
+/* A datagram socket sends nothing when it connects: the kernel alone answers, from its table of routes. What
+ * routers elsewhere say of a question on its way would come later, and is silence. */
+static bool has_route(const struct addr *to)
+{
+    int fd = socket(to->ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool has = fd >= 0 && connect(fd, (const struct sockaddr *)&to->ss, to->n) == 0;
+    has = has || (errno != ENETUNREACH && errno != EADDRNOTAVAIL && errno != EAFNOSUPPORT);
+    if (fd >= 0)
+        file_close(&fd);
+    return has;
+}
+
+static enum zone_server_state state_of_error(const struct zone_server *s, enum err e)
 {
     if (e == ERR_MALFORMED)
         return ZONE_SERVER_MALFORMED;
-    bool no_route =
-        e == ERR_SYSTEM && (errno == ENETUNREACH || errno == EADDRNOTAVAIL || errno == EAFNOSUPPORT);
-    return no_route ? ZONE_SERVER_NO_ROUTE : ZONE_SERVER_SILENT;
+    return has_route(&s->addr) ? ZONE_SERVER_SILENT : ZONE_SERVER_NO_ROUTE;
 }
 
 static enum zone_server_state state_of_answer(const struct authority_answer *answer)
@@ -78,10 +89,9 @@ static bool ask(struct job *job, const struct dns_question *question, struct aut
     struct zone_server *s = job->server;
     struct authority server = {.addr = s->addr};
     struct buf why = {0};
-    errno = 0;
     enum err e = authority_ask(&server, &s->arena, question, job->until, answer, &why);
     if (e != OK) {
-        s->state = state_of_error(e);
+        s->state = state_of_error(s, e);
         s->why = arena_str(&s->arena, buf_str(&why));
     } else {
         s->state = state_of_answer(answer);
@@ -194,7 +204,7 @@ static struct dns_question *copy_questions(struct arena *a, const struct zone_wa
 void zone_observe(const struct dns_source *resolver, struct crew *crew, const struct zone_watch *watch,
                   deadline until, struct zone_evidence *out)
 {
-    *out = (struct zone_evidence){.nquestion = watch->nquestion};
+    *out = (struct zone_evidence){.nquestion = watch->nquestion, .unreachable = watch->unreachable};
     out->zone = arena_str(&out->arena, watch->zone);
     out->questions = copy_questions(&out->arena, watch);
     size_t n = watch->nquestion;

@@ -12,6 +12,7 @@ struct zone_watch {
     struct addr primary; /* n = 0: only the NS set is asked */
     const struct dns_question *questions;
     size_t nquestion;
+    enum zone_family unreachable;
 };
 
 /* Asks all at the same time in jobs of the crew, and returns when all answered or the time is over. Never

@@ -161,6 +161,52 @@ static void rows_for_the_gate(void **state)
     arena_release(&arena);
 }
 
+/* When does an address without a route count for nothing? Only by the operator's word, for its family, while
+ * another address of the same name answers. */
+static void addresses_without_a_route(void **state)
+{
+    (void)state;
+    static const struct {
+        enum zone_family unreachable;
+        const char *other, *name; /* address and name of the server without a route; the good one is "a" */
+        enum zone_server_state state, good;
+        bool left_out;
+    } rows[] = {
+        {ZONE_FAMILY_NONE, "[2001:db8::1]:53", "a", ZONE_SERVER_NO_ROUTE, ZONE_SERVER_GOOD, false},
+        {ZONE_FAMILY_IPV6, "[2001:db8::1]:53", "a", ZONE_SERVER_NO_ROUTE, ZONE_SERVER_GOOD, true},
+        {ZONE_FAMILY_IPV4, "[2001:db8::1]:53", "a", ZONE_SERVER_NO_ROUTE, ZONE_SERVER_GOOD, false},
+        {ZONE_FAMILY_IPV4, "192.0.2.9:53", "a", ZONE_SERVER_NO_ROUTE, ZONE_SERVER_GOOD, true},
+        {ZONE_FAMILY_IPV6, "192.0.2.9:53", "a", ZONE_SERVER_NO_ROUTE, ZONE_SERVER_GOOD, false},
+        /* it has a route and is silent: that is the server's silence */
+        {ZONE_FAMILY_IPV6, "[2001:db8::1]:53", "a", ZONE_SERVER_SILENT, ZONE_SERVER_GOOD, false},
+        {ZONE_FAMILY_IPV6, "[2001:db8::1]:53", "a", ZONE_SERVER_REFUSING, ZONE_SERVER_GOOD, false},
+        /* nothing of that name answers */
+        {ZONE_FAMILY_IPV6, "[2001:db8::1]:53", "b", ZONE_SERVER_NO_ROUTE, ZONE_SERVER_GOOD, false},
+        {ZONE_FAMILY_IPV6, "[2001:db8::1]:53", "a", ZONE_SERVER_NO_ROUTE, ZONE_SERVER_SILENT, false},
+        {ZONE_FAMILY_IPV6, "[2001:db8::1]:53", "a", ZONE_SERVER_NO_ROUTE, ZONE_SERVER_LAME, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct fixture f;
+        struct buf why = {0};
+        struct gate_server *gate;
+        agreed(&f.e, f.servers, f.sets);
+        f.e.unreachable = rows[i].unreachable;
+        f.servers[0].state = rows[i].good;
+        f.servers[1].name = str_of(rows[i].name);
+        f.servers[1].state = rows[i].state;
+        assert_true(addr_parse(str_of(rows[i].other), 0, &f.servers[1].addr));
+        bool good = rows[i].left_out && rows[i].good == ZONE_SERVER_GOOD;
+        if (zone_server_is_left_out(&f.e, &f.servers[1]) != rows[i].left_out ||
+            zone_is_everywhere(&f.e, 0, &why) != good ||
+            zone_gate_servers(&arena, &f.e, 0, &gate) != (rows[i].left_out ? 1 : 2))
+            fail_msg("row %zu: left out is not %d", i, rows[i].left_out);
+        if (!rows[i].left_out)
+            assert_int_equal(gate[1].answer, GATE_ANSWER_SILENT);
+        buf_release(&why);
+        arena_release(&arena);
+    }
+}
+
 /* An alias where the RRset should be, and digests of another length, are records that the gate does not know.
  */
 static void odd_records(void **state)
@@ -228,6 +274,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everywhere),
         cmocka_unit_test(rows_for_the_gate),
+        cmocka_unit_test(addresses_without_a_route),
         cmocka_unit_test(odd_records),
         cmocka_unit_test(proofs),
     };
