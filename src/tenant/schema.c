@@ -152,5 +152,14 @@ const struct db_migration tenant_schema[] = {
         "ALTER TABLE rollout_wave ADD COLUMN report_result TEXT NOT NULL DEFAULT '';"
         "ALTER TABLE rollout_wave ADD COLUMN report_sessions BIGINT NOT NULL DEFAULT 0;"
         "UPDATE rollout_wave SET first_ms = begun_ms"},
+    /* TLSA RRsets that servers or caches may have: noted before they are first sent, and kept until two TTLs
+     * after no server has them. per_host: at the hosts, not at the group's name. */
+    {4,
+     "CREATE TABLE tlsa_rrset (zone_id BIGINT NOT NULL REFERENCES zone (id) ON DELETE CASCADE,"
+     " key_set_id BIGINT NOT NULL REFERENCES key_set (id) ON DELETE CASCADE, per_host INTEGER NOT NULL,"
+     " PRIMARY KEY (zone_id, key_set_id, per_host));"
+     "INSERT INTO tlsa_rrset (zone_id, key_set_id, per_host)"
+     " SELECT DISTINCT h.zone_id, k.id, z.tlsa_per_host FROM mx_host h JOIN zone z ON z.id = h.zone_id"
+     " JOIN key_set k ON k.id = h.key_set_id WHERE h.dane = 1 AND h.state <> 'quarantined' AND k.grp <> ''"},
 };
 const size_t tenant_schema_count = sizeof tenant_schema / sizeof *tenant_schema;

@@ -40,7 +40,7 @@ static void put(struct zone_records *out, const struct pattern *p, struct str ow
     }
 }
 
-static bool has_dane(const struct zone_spec *s, const struct zone_host *h)
+bool zone_host_has_dane(const struct zone_spec *s, const struct zone_host *h)
 {
     return !h->is_gone && h->dane && h->group < s->group_n && s->groups[h->group].n > 0;
 }
@@ -61,7 +61,7 @@ void zone_desired(struct arena *a, const struct zone_spec *s, struct zone_record
     for (size_t i = 0; i < s->host_n; i++) {
         const struct zone_host *h = &s->hosts[i];
         most += h->is_gone ? 0 : addresses.n;
-        most += !has_dane(s, h) ? 0 : s->tlsa_per_host ? tlsa[h->group].n : 1;
+        most += !zone_host_has_dane(s, h) ? 0 : s->tlsa_per_host ? tlsa[h->group].n : 1;
     }
     *out = (struct zone_records){.r = ARENA_ARRAY(a, struct dns_raw, most)};
     for (size_t i = 0; i < s->host_n; i++) {
@@ -69,7 +69,7 @@ void zone_desired(struct arena *a, const struct zone_spec *s, struct zone_record
         if (h->is_gone)
             continue;
         put(out, &addresses, arena_printf(a, "%.*s.%.*s", STR_ARG(h->label), STR_ARG(s->name)));
-        if (!has_dane(s, h))
+        if (!zone_host_has_dane(s, h))
             continue;
         needed[h->group] = true;
         put(out, s->tlsa_per_host ? &tlsa[h->group] : &alias[h->group],

@@ -46,6 +46,9 @@ struct zone_records {
 /* Memory is the arena's. */
 void zone_desired(struct arena *a, const struct zone_spec *s, struct zone_records *out);
 
+/* Has the host TLSA records, or an alias to its group's? */
+bool zone_host_has_dane(const struct zone_spec *s, const struct zone_host *h);
+
 /* Whose is a name? */
 enum zone_owner {
     ZONE_OTHER, /* not of our making */

@@ -252,7 +252,7 @@ bool zone_is_everywhere(const struct zone_evidence *e, size_t question, struct b
 
 /* ---- the gate's rows */
 
-static void to_gate_record(const struct dns_raw *raw, struct gate_record *out)
+void zone_gate_record(const struct dns_raw *raw, struct gate_record *out)
 {
     const uint8_t *p = (const uint8_t *)raw->rdata.p;
     *out = (struct gate_record){0};
@@ -282,7 +282,7 @@ static void to_gate_server(struct arena *a, const struct zone_evidence *e, const
     out->expires_ms = set->n ? set->expires_ms : 0;
     struct gate_record *records = ARENA_ARRAY(a, struct gate_record, set->n + 1);
     for (size_t i = 0; i < set->n; i++)
-        to_gate_record(&set->records[i], &records[i]);
+        zone_gate_record(&set->records[i], &records[i]);
     out->record = records;
     out->nrecord = set->n;
 }

@@ -98,6 +98,9 @@ bool zone_is_everywhere(const struct zone_evidence *e, size_t question, struct b
 size_t zone_gate_servers(struct arena *a, const struct zone_evidence *e, size_t question,
                          struct gate_server **out);
 
+/* What the gate compares; a record that is no TLSA record becomes one that the gate does not know. */
+void zone_gate_record(const struct dns_raw *raw, struct gate_record *out);
+
 /* One server's answer to one question, its signatures checked with the zone's keys (answers of DNSKEY).
  * Memory is borrowed from the answer. */
 void zone_rrset_judge(const struct authority_answer *answer, const struct dns_question *question,

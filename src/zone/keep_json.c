@@ -74,7 +74,7 @@ static json_t *rrset_json(const struct zone_evidence *e, size_t question)
     return o;
 }
 
-json_t *keep_evidence_json(const struct zone_evidence *e)
+json_t *keep_evidence_json(const struct zone_evidence *e, const json_t *hosts)
 {
     json_t *o = json_object(), *servers = json_array(), *rrsets = json_array();
     bool good = !e->unknown.n && e->n > 0 && e->security == DNS_SECURE;
@@ -88,6 +88,11 @@ json_t *keep_evidence_json(const struct zone_evidence *e)
         json_t *one = rrset_json(e, q);
         good = good && json_is_true(json_object_get(one, "good"));
         json_array_append_new(rrsets, one);
+    }
+    for (size_t i = 0; i < json_array_size(hosts); i++) {
+        json_t *one = json_array_get(hosts, i);
+        good = good && json_is_true(json_object_get(one, "good"));
+        json_array_append(rrsets, one);
     }
     json_object_set_new(o, "zone", json_of(e->zone));
     json_object_set_new(o, "good", json_boolean(good));
@@ -146,9 +151,13 @@ static void tell_evidence(json_t *lines, const json_t *o)
     json_array_foreach(json_object_get(o, "rrsets"), i, one)
     {
         bool good = json_is_true(json_object_get(one, "good"));
-        line(lines, "  %s: %zu records, %s", text_of(one, "name"),
-             json_array_size(json_object_get(one, "records")),
-             good ? "everywhere the same and valid" : "NOT level:");
+        if (json_object_get(one, "hosts"))
+            line(lines, "  %s: %lld hosts, %s", text_of(one, "name"), number_of(one, "hosts"),
+                 good ? "all the same in every version that servers show" : "NOT level:");
+        else
+            line(lines, "  %s: %zu records, %s", text_of(one, "name"),
+                 json_array_size(json_object_get(one, "records")),
+                 good ? "everywhere the same and valid" : "NOT level:");
         struct str rest = str_of(good ? "" : text_of(one, "why"));
         for (struct str why; rest.n && (why = str_cut(&rest, '\n')).n;)
             line(lines, "    %.*s", STR_ARG(why));
@@ -190,7 +199,7 @@ static void add_list(json_t *o, const char *name, const json_t *list)
 json_t *keep_status_json(const struct keep_zone *z, const struct zone_row *row)
 {
     const struct keep_report *r = &z->report;
-    json_t *seen = z->has_evidence ? keep_evidence_json(&z->evidence) : NULL, *o = json_object();
+    json_t *seen = z->has_evidence ? keep_evidence_json(&z->evidence, z->hosts) : NULL, *o = json_object();
     const char *state = state_of(z, seen);
     json_object_set_new(o, "zone", json_of(row->name));
     json_object_set_new(o, "state", json_string(state));

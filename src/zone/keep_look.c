@@ -4,16 +4,12 @@
 #include "tenant/allocate.h"
 #include "zone/keeper_priv.h"
 
-enum { SOON_MS = 100, LEAST_MS = 500 };
+enum { SOON_MS = 100, LEAST_MS = 500, ABSENCE_GAP_MS = 120000 };
 
 /* One zone and its observation. */
 struct watched {
     struct keeper *keeper;
-    struct zone_row row;
-    struct dns_question *questions;
-    struct keep_question *about; /* parallel */
-    size_t n;
-    struct zone_evidence evidence;
+    struct keep_ask ask;
     size_t *left; /* jobs under way; with the keeper's lock */
 };
 
@@ -21,8 +17,8 @@ struct look {
     struct keeper *keeper;
     struct arena arena;
     struct zone_row *rows;
-    struct keep_question *questions;
-    size_t row_n, question_n;
+    struct keep_pair *pairs;
+    size_t row_n, pair_n;
     struct watched *zones; /* one for each row */
     uint64_t boot;
     /* The gate's part; lives until the look is over. */
@@ -39,24 +35,38 @@ static enum err load(struct call *c, void *ctx)
 {
     struct look *l = ctx;
     enum err e = zone_load_rows(c, &l->arena, &l->rows, &l->row_n);
-    return e ? e : keep_questions(c, &l->arena, &l->questions, &l->question_n);
+    return e ? e : keep_pairs(c, &l->arena, &l->pairs, &l->pair_n);
 }
 
-static void sort_questions(struct look *l)
+struct keep_ask keep_ask_of(const struct keeper *k, const struct zone_row *row, const struct keep_pair *pairs,
+                            size_t n, struct keep_versions *versions)
 {
+    struct keep_ask ask = {.resolver = k->conf.resolver,
+                           .store = k->store,
+                           .crew = k->crew,
+                           .timeout_ms = k->conf.timeout_ms,
+                           .unreachable = k->conf.unreachable,
+                           .row = row,
+                           .versions = versions};
+    size_t first = 0; /* pairs are sorted by zone */
+    while (first < n && pairs[first].zone_id != row->id)
+        first++;
+    while (first + ask.n < n && pairs[first + ask.n].zone_id == row->id)
+        ask.n++;
+    ask.pair = pairs + first;
+    return ask;
+}
+
+static void sort_pairs(struct look *l)
+{
+    struct keeper *k = l->keeper;
     l->zones = ARENA_ARRAY(&l->arena, struct watched, l->row_n);
     for (size_t i = 0; i < l->row_n; i++) {
-        struct watched *w = &l->zones[i];
-        *w = (struct watched){.keeper = l->keeper,
-                              .row = l->rows[i],
-                              .questions = ARENA_ARRAY(&l->arena, struct dns_question, l->question_n),
-                              .about = ARENA_ARRAY(&l->arena, struct keep_question, l->question_n)};
-        for (size_t q = 0; q < l->question_n; q++) {
-            if (!str_equal(l->questions[q].zone, w->row.name))
-                continue;
-            w->about[w->n] = l->questions[q];
-            w->questions[w->n++] = (struct dns_question){l->questions[q].name, DNS_TLSA};
-        }
+        pthread_mutex_lock(&k->lock);
+        struct keep_zone *z = keep_zone_get(k, l->rows[i].name);
+        pthread_mutex_unlock(&k->lock);
+        l->zones[i].keeper = k;
+        l->zones[i].ask = keep_ask_of(k, &l->rows[i], l->pairs, l->pair_n, &z->versions);
     }
 }
 
@@ -65,13 +75,7 @@ static void sort_questions(struct look *l)
 static void observe(void *ctx)
 {
     struct watched *w = ctx;
-    struct zone_watch watch = {.zone = w->row.name,
-                               .primary = w->row.primary,
-                               .questions = w->questions,
-                               .nquestion = w->n,
-                               .unreachable = w->keeper->conf.unreachable};
-    zone_observe(w->keeper->conf.resolver, w->keeper->crew, &watch, deadline_in(w->keeper->conf.timeout_ms),
-                 &w->evidence);
+    keep_ask(&w->ask);
     pthread_mutex_lock(&w->keeper->lock);
     --*w->left;
     pthread_cond_broadcast(&w->keeper->changed);
@@ -97,11 +101,12 @@ static void observe_all(struct look *l)
 
 static const struct zone_server *primary_of(const struct watched *w)
 {
-    for (size_t i = 0; i < w->evidence.n; i++)
-        if (w->evidence.servers[i].state == ZONE_SERVER_GOOD &&
-            addr_equal_ip(&w->evidence.servers[i].addr, &w->row.primary) &&
-            addr_port(&w->evidence.servers[i].addr) == addr_port(&w->row.primary))
-            return &w->evidence.servers[i];
+    const struct zone_evidence *e = &w->ask.evidence;
+    for (size_t i = 0; i < e->n; i++)
+        if (e->servers[i].state == ZONE_SERVER_GOOD &&
+            addr_equal_ip(&e->servers[i].addr, &w->ask.row->primary) &&
+            addr_port(&e->servers[i].addr) == addr_port(&w->ask.row->primary))
+            return &e->servers[i];
     return NULL;
 }
 
@@ -111,15 +116,19 @@ static void keep_evidence(struct look *l)
     for (size_t i = 0; i < l->row_n; i++) {
         struct watched *w = &l->zones[i];
         const struct zone_server *primary = primary_of(w);
+        json_t *hosts = keep_ask_hosts_json(&w->ask);
         pthread_mutex_lock(&l->keeper->lock);
-        struct keep_zone *z = keep_zone_get(l->keeper, w->row.name);
+        struct keep_zone *z = keep_zone_get(l->keeper, w->ask.row->name);
         if (primary && z->report.read_ms && !z->is_busy && primary->serial != z->report.serial)
             z->must_read = z->is_due = true;
         struct zone_evidence before = z->evidence;
         bool had = z->has_evidence;
-        z->evidence = w->evidence;
+        z->evidence = w->ask.evidence;
         z->has_evidence = true;
+        json_decref(z->hosts);
+        z->hosts = hosts;
         pthread_mutex_unlock(&l->keeper->lock);
+        w->ask.evidence = (struct zone_evidence){0};
         if (had)
             zone_evidence_release(&before);
     }
@@ -131,11 +140,11 @@ static void gather_servers(struct look *l, int64_t set, struct gate_evidence *e)
 {
     struct gate_server *all = ARENA_ARRAY(&l->arena, struct gate_server, 0), *rows;
     for (size_t i = 0; i < l->row_n; i++) {
-        const struct watched *w = &l->zones[i];
-        for (size_t q = 0; q < w->n; q++) {
-            if (w->about[q].key_set != set)
+        const struct keep_ask *ask = &l->zones[i].ask;
+        for (size_t p = 0; p < ask->n; p++) {
+            if (ask->pair[p].key_set != set)
                 continue;
-            size_t n = zone_gate_servers(&l->arena, &w->evidence, q, &rows);
+            size_t n = keep_ask_servers(ask, p, &l->arena, &rows);
             struct gate_server *more = ARENA_ARRAY(&l->arena, struct gate_server, e->nserver + n);
             if (e->nserver)
                 memcpy(more, all, e->nserver * sizeof *more);
@@ -242,6 +251,26 @@ static enum err step_one(struct look *l, struct call *c, size_t at, bool is_turn
     return failed ? failed : make_next_keys(c, set, &view->out);
 }
 
+/* What no host wants any more stays evidence until two TTLs after it was last seen anywhere. */
+static enum err forget_pairs(struct look *l, struct call *c, size_t at)
+{
+    const struct gate_set *set = &l->sets[at];
+    int64_t ttl_ms = set->largest_ttl_ms > set->ttl_ms ? set->largest_ttl_ms : set->ttl_ms;
+    enum err e = OK;
+    for (size_t i = 0; i < l->row_n; i++) {
+        const struct keep_ask *ask = &l->zones[i].ask;
+        for (size_t p = 0; !e && p < ask->n; p++) {
+            if (ask->pair[p].key_set != set->id)
+                continue;
+            bool absent = !ask->pair[p].is_wanted && keep_ask_is_absent(ask, p);
+            if (keep_absence_follow(&l->keeper->absent, &ask->pair[p], absent, clock_mono(), 2 * ttl_ms,
+                                    ABSENCE_GAP_MS))
+                e = keep_pair_forget(c, &ask->pair[p]);
+        }
+    }
+    return e;
+}
+
 static enum err step(struct call *c, void *ctx)
 {
     struct look *l = ctx;
@@ -258,6 +287,8 @@ static enum err step(struct call *c, void *ctx)
     size_t turn = gate_turn(sets, l->set_n);
     for (size_t i = 0; !e && i < l->set_n; i++)
         e = step_one(l, c, i, i == turn);
+    for (size_t i = 0; !e && i < l->set_n; i++)
+        e = forget_pairs(l, c, i);
     return e;
 }
 
@@ -346,7 +377,7 @@ int64_t keep_look(struct keeper *k)
     struct buf why = {0};
     enum err e = tenant_transact(k->store, TENANT_READ, load, &l, &why);
     if (!e) {
-        sort_questions(&l);
+        sort_pairs(&l);
         observe_all(&l);
         e = tenant_transact(k->store, TENANT_WRITE, step, &l, &why);
         if (!e)
@@ -361,6 +392,8 @@ int64_t keep_look(struct keeper *k)
         l.set_n = 0;
     }
     int64_t next = next_look(&l);
+    for (size_t i = 0; l.zones && i < l.row_n; i++)
+        keep_ask_release(&l.zones[i].ask);
     arena_release(&l.arena);
     buf_release(&why);
     return next;

@@ -156,12 +156,39 @@ static void report(struct run *r, enum err e)
     z->wanted = rest ? 0 : keep_spec_hash(&r->spec);
 }
 
+static enum err note_pairs(struct call *c, void *ctx)
+{
+    const struct keep_spec *s = ctx;
+    enum err e = OK;
+    for (size_t i = 0; !e && i < s->spec.host_n; i++) {
+        const struct zone_host *h = &s->spec.hosts[i];
+        if (!zone_host_has_dane(&s->spec, h) || s->noted[h->group])
+            continue;
+        struct keep_pair p = keep_spec_pair(s, h->group);
+        e = keep_pair_note(c, &p);
+        s->noted[h->group] = true;
+    }
+    return e;
+}
+
+/* Before TLSA records are sent, the gate must know where it will have to look for them. */
+static enum err note(struct run *r)
+{
+    const struct keep_spec *s = &r->spec;
+    bool missing = false;
+    for (size_t i = 0; i < s->spec.host_n; i++)
+        missing |= zone_host_has_dane(&s->spec, &s->spec.hosts[i]) && !s->noted[s->spec.hosts[i].group];
+    return missing ? tenant_transact(r->z->keeper->store, TENANT_WRITE, note_pairs, &r->spec, &r->why) : OK;
+}
+
 static enum err bring_out(struct run *r, bool must_read)
 {
     struct arena a = {0};
     struct zone_records desired, actual;
     bool fresh = !r->z->has_actual || must_read || r->z->failures;
-    enum err e = fresh ? read_back(r) : OK;
+    enum err e = note(r);
+    if (!e && fresh)
+        e = read_back(r);
     if (e)
         return e;
     zone_desired(&r->spec.arena, &r->spec.spec, &desired);

@@ -51,11 +51,32 @@ static enum err load_groups(struct call *c, const struct board *board, struct ar
     return e;
 }
 
+struct keep_pair keep_spec_pair(const struct keep_spec *s, size_t group)
+{
+    return (struct keep_pair){.zone_id = s->row.id,
+                              .key_set = s->spec.groups[group].key_set_id,
+                              .zone = s->row.name,
+                              .group = s->spec.groups[group].label,
+                              .per_host = s->spec.tlsa_per_host,
+                              .is_wanted = true};
+}
+
 struct load {
     const struct keeper *keeper;
     const char *zone;
     struct keep_spec *out;
 };
+
+static enum err load_noted(struct call *c, struct keep_spec *s)
+{
+    enum err e = OK;
+    s->noted = ARENA_ARRAY(&s->arena, bool, s->spec.group_n);
+    for (size_t g = 0; !e && g < s->spec.group_n; g++) {
+        struct keep_pair p = keep_spec_pair(s, g);
+        e = keep_pair_is_noted(c, &p, &s->noted[g]);
+    }
+    return e;
+}
 
 static enum err load(struct call *c, void *ctx)
 {
@@ -70,7 +91,8 @@ static enum err load(struct call *c, void *ctx)
     for (size_t i = 0; !e && i < n; i++)
         if (str_equal(rows[i].name, str_of(l->zone))) {
             s->row = rows[i];
-            return zone_load_spec(c, &s->arena, &s->row, groups, group_n, &s->spec);
+            e = zone_load_spec(c, &s->arena, &s->row, groups, group_n, &s->spec);
+            return e ? e : load_noted(c, s);
         }
     return e ? e : ERR_NOT_FOUND;
 }
@@ -139,44 +161,4 @@ uint64_t keep_spec_hash(const struct keep_spec *s)
         mix(&h, &host->group, sizeof host->group);
     }
     return h ? h : 1;
-}
-
-/* Questions. With a TLSA RRset for each host, the first and the last host stand for all: the rest came in
- * between, with the same serial. */
-
-static void add_question(struct arena *a, struct db_query *q, struct str name, struct keep_question *out)
-{
-    *out = (struct keep_question){.zone = arena_str(a, db_text(q, 0)), .key_set = db_int(q, 1), .name = name};
-}
-
-enum err keep_questions(struct call *c, struct arena *a, struct keep_question **out, size_t *n)
-{
-    int64_t zones, sets;
-    *n = 0;
-    enum err e = db_get_int(db_query(c->db, "SELECT COUNT(*) FROM zone"), &zones, c->why);
-    if (!e)
-        e = db_get_int(db_query(c->db, "SELECT COUNT(*) FROM key_set WHERE grp <> ''"), &sets, c->why);
-    if (e)
-        return e;
-    size_t most = (size_t)(zones * sets) * 2;
-    *out = ARENA_ARRAY(a, struct keep_question, most);
-    struct db_query *q = db_query(
-        c->db, "SELECT z.name, k.id, k.grp, z.tlsa_per_host, MIN(h.label), MAX(h.label) FROM mx_host h"
-               " JOIN zone z ON z.id = h.zone_id JOIN key_set k ON k.id = h.key_set_id"
-               " WHERE h.dane = 1 AND h.state <> 'quarantined' AND k.grp <> ''"
-               " GROUP BY z.name, k.id, k.grp, z.tlsa_per_host ORDER BY z.name, k.id");
-    while (*n + 2 <= most && db_next(q)) {
-        if (!db_int(q, 3)) {
-            struct str name =
-                arena_printf(a, "_dane.%.*s.%.*s", STR_ARG(db_text(q, 2)), STR_ARG(db_text(q, 0)));
-            add_question(a, q, name, &(*out)[(*n)++]);
-            continue;
-        }
-        for (int column = 4; column <= 5; column++) {
-            struct str name =
-                arena_printf(a, "_25._tcp.%.*s.%.*s", STR_ARG(db_text(q, column)), STR_ARG(db_text(q, 0)));
-            add_question(a, q, name, &(*out)[(*n)++]);
-        }
-    }
-    return db_end(q, c->why);
 }

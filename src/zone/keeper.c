@@ -32,6 +32,8 @@ static void zone_free(struct keep_zone *z)
     json_decref(z->report.blocked);
     if (z->has_evidence)
         zone_evidence_release(&z->evidence);
+    json_decref(z->hosts);
+    keep_versions_release(&z->versions);
     zone_snapshot_release(&z->actual);
     free(z->name);
     free(z);
@@ -45,6 +47,7 @@ void keeper_free(struct keeper *k)
         zone_free(k->zones[i]);
     free(k->zones);
     map_release(&k->served);
+    keep_absences_release(&k->absent);
     pthread_cond_destroy(&k->changed);
     pthread_mutex_destroy(&k->lock);
     free(k);

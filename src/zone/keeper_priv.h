@@ -3,10 +3,10 @@
 #define ZONE_KEEPER_PRIV_H
 
 #include "zone/diff.h"
+#include "zone/keep_ask.h"
 #include "zone/keeper.h"
 #include "zone/load.h"
 #include "zone/publish.h"
-#include "zone/verify.h"
 
 enum { ZONE_LIST_MAX = 100 /* records listed for people */ };
 
@@ -38,6 +38,8 @@ struct keep_zone {
     struct keep_report report;
     struct zone_evidence evidence; /* of the last look; n == 0 without one */
     bool has_evidence;
+    json_t *hosts; /* what the last look found of hosts with TLSA records of their own; NULL: none */
+    struct keep_versions versions; /* the watcher's alone */
 
     struct zone_snapshot actual;
     bool has_actual;
@@ -57,8 +59,9 @@ struct keeper {
     pthread_t publisher, watcher;
     struct keep_zone **zones;
     size_t zone_n;
-    uint64_t published; /* hash of what the gate publishes */
-    struct map served;  /* key set -> pairs that the keystore was told of; the watcher's alone */
+    uint64_t published;          /* hash of what the gate publishes */
+    struct map served;           /* key set -> pairs that the keystore was told of; the watcher's alone */
+    struct keep_absences absent; /* the watcher's alone */
 };
 
 /* A zone with all that its spec borrows. */
@@ -66,12 +69,15 @@ struct keep_spec {
     struct arena arena;
     struct zone_row row;
     struct zone_spec spec;
+    bool *noted; /* one for each group of the spec: its pair is in the database (keep_pair.h) */
 };
 /* ERR_NOT_FOUND when the zone is not in the database, ERR_REFUSED while the gate has not looked yet. Released
  * by the caller, also after an error. */
 enum err keep_spec_load(struct keeper *k, const char *zone, struct keep_spec *out,
                         struct buf *why) MUST_CHECK;
 void keep_spec_release(struct keep_spec *s);
+/* The pair of a group in the zone. */
+struct keep_pair keep_spec_pair(const struct keep_spec *s, size_t group);
 /* Changes with everything that could change the zone. */
 uint64_t keep_spec_hash(const struct keep_spec *s);
 
@@ -83,13 +89,8 @@ void keep_publish(void *zone);
 /* One look at all zones and edges, and the gate's step. Returns when the next one should be (clock_mono). */
 int64_t keep_look(struct keeper *k);
 
-/* The questions whose answers are the group's evidence in a zone. */
-struct keep_question {
-    struct str zone;
-    int64_t key_set;
-    struct str name; /* of a TLSA RRset */
-};
-/* All of them, by zone; memory is the arena's. */
-enum err keep_questions(struct call *c, struct arena *a, struct keep_question **out, size_t *n) MUST_CHECK;
+/* What a look needs for one zone: the pairs are borrowed, the versions the caller's. */
+struct keep_ask keep_ask_of(const struct keeper *k, const struct zone_row *row, const struct keep_pair *pairs,
+                            size_t n, struct keep_versions *versions);
 
 #endif

@@ -240,43 +240,38 @@ static enum err zone_publish_verb(struct call *c)
 
 /* zone.verify: asks every server now. */
 
-struct questions {
+struct pairs {
     struct arena *a;
-    struct keep_question *q;
+    struct keep_pair *v;
     size_t n;
 };
 
-static enum err load_questions(struct call *c, void *ctx)
+static enum err load_pairs(struct call *c, void *ctx)
 {
-    struct questions *q = ctx;
-    return keep_questions(c, q->a, &q->q, &q->n);
+    struct pairs *p = ctx;
+    return keep_pairs(c, p->a, &p->v, &p->n);
 }
 
 static enum err verify_one(struct call *c, const struct zone_row *row)
 {
     struct keeper *k = keeper_of(c);
-    struct questions all = {.a = c->a};
-    struct zone_evidence evidence;
-    enum err e = tenant_transact(k->store, TENANT_READ, load_questions, &all, c->why);
+    struct pairs all = {.a = c->a};
+    struct keep_versions versions = {0}; /* the watcher's are its own */
+    enum err e = tenant_transact(k->store, TENANT_READ, load_pairs, &all, c->why);
     if (e)
         return e;
-    struct dns_question *questions = ARENA_ARRAY(c->a, struct dns_question, all.n);
-    struct zone_watch watch = {.zone = row->name,
-                               .primary = row->primary,
-                               .questions = questions,
-                               .unreachable = k->conf.unreachable};
-    for (size_t i = 0; i < all.n; i++)
-        if (str_equal(all.q[i].zone, row->name))
-            questions[watch.nquestion++] = (struct dns_question){all.q[i].name, DNS_TLSA};
-    struct crew *crew = crew_new(0);
-    zone_observe(k->conf.resolver, crew, &watch, deadline_in(k->conf.timeout_ms), &evidence);
-    crew_free(crew);
-    json_t *o = keep_evidence_json(&evidence);
-    json_t *lines = keep_evidence_lines(&evidence, o);
+    struct keep_ask ask = keep_ask_of(k, row, all.v, all.n, &versions);
+    ask.crew = crew_new(0);
+    keep_ask(&ask);
+    crew_free(ask.crew);
+    json_t *hosts = keep_ask_hosts_json(&ask), *o = keep_evidence_json(&ask.evidence, hosts);
+    json_t *lines = keep_evidence_lines(&ask.evidence, o);
     json_array_extend(json_object_get(c->result, "lines"), lines);
     json_decref(lines);
+    json_decref(hosts);
     add(c, o, json_is_true(json_object_get(o, "good")));
-    zone_evidence_release(&evidence);
+    keep_ask_release(&ask);
+    keep_versions_release(&versions);
     return OK;
 }
 

@@ -1,0 +1,261 @@
+#include "zone/keep_ask.h"
+
+#include <stdlib.h>
+
+#define TLSA_OF_HOST "_25._tcp."
+
+enum { READ_MS = 30000, REST_LEAST_MS = 50, REST_MOST_MS = 60000, REST_FAILED_MS = 10000, REST_FACTOR = 20 };
+
+void keep_versions_release(struct keep_versions *v)
+{
+    cover_release(&v->cover);
+    *v = (struct keep_versions){0};
+}
+
+/* ---- hosts, from the database */
+
+struct hosts {
+    struct arena *a;
+    int64_t zone;
+    struct cover_host *v;
+    size_t n;
+};
+
+static int compare_hosts(const void *x, const void *y)
+{
+    return str_compare(((const struct cover_host *)x)->label, ((const struct cover_host *)y)->label);
+}
+
+static enum err load_hosts(struct call *c, void *ctx)
+{
+    struct hosts *h = ctx;
+    int64_t count;
+    struct db_query *q = db_query(c->db, "SELECT COUNT(*) FROM mx_host WHERE zone_id = $1");
+    db_bind_int(q, h->zone);
+    enum err e = db_get_int(q, &count, c->why);
+    if (e)
+        return e;
+    h->v = ARENA_ARRAY(h->a, struct cover_host, (size_t)count);
+    q = db_query(c->db, "SELECT label, key_set_id, dane, state FROM mx_host WHERE zone_id = $1");
+    db_bind_int(q, h->zone);
+    while (h->n < (size_t)count && db_next(q))
+        h->v[h->n++] = (struct cover_host){.label = arena_str(h->a, db_text(q, 0)),
+                                           .key_set = db_int(q, 1),
+                                           .is_wanted = db_int(q, 2) != 0 &&
+                                                        !str_equal(db_text(q, 3), STR("quarantined"))};
+    e = db_end(q, c->why);
+    if (h->n)
+        qsort(h->v, h->n, sizeof *h->v, compare_hosts);
+    return e;
+}
+
+/* ---- a version, from the primary */
+
+struct transfer {
+    struct arena arena;
+    struct dns_raw *record;
+    size_t n, room;
+    uint32_t serial;
+};
+
+/* Records of other names and types are not of interest, and there are many. */
+static void take_record(void *ctx, const struct dns_raw *r)
+{
+    struct transfer *t = ctx;
+    struct dns_record soa;
+    if (r->type == DNS_SOA && dns_raw_record(&t->arena, r, &soa))
+        t->serial = soa.soa.serial;
+    if (!str_starts(r->owner, STR(TLSA_OF_HOST)) ||
+        (r->type != DNS_TLSA && r->type != DNS_CNAME && r->type != DNS_TYPE_RRSIG))
+        return;
+    if (t->n == t->room) {
+        t->room = t->room ? 2 * t->room : 256;
+        t->record = must_alloc(reallocarray(t->record, t->room, sizeof *t->record));
+    }
+    t->record[t->n] = *r;
+    t->record[t->n].owner = arena_str(&t->arena, r->owner);
+    t->record[t->n++].rdata = arena_str(&t->arena, r->rdata);
+}
+
+static enum err read_version(struct keep_ask *ask, struct buf *why)
+{
+    struct transfer t = {0};
+    const struct zone_row *row = ask->row;
+    struct authority primary = {.addr = row->primary, .key = row->key.name.n ? &row->key : NULL};
+    struct hosts hosts = {.a = &t.arena, .zone = row->id};
+    enum err e = authority_transfer(&primary, row->name, deadline_in(READ_MS), take_record, &t, why);
+    if (!e) /* now, so that every host of the version is among them */
+        e = tenant_transact(ask->store, TENANT_READ, load_hosts, &hosts, why);
+    if (!e) {
+        dns_raw_sort(t.record, t.n);
+        cover_add(&ask->versions->cover, &(struct cover_reading){.zone = row->name,
+                                                                 .serial = t.serial,
+                                                                 .wall_ms = clock_wall(),
+                                                                 .host = hosts.v,
+                                                                 .nhost = hosts.n,
+                                                                 .record = t.record,
+                                                                 .n = t.n});
+    }
+    free(t.record);
+    arena_release(&t.arena);
+    return e;
+}
+
+static bool is_known(struct keep_ask *ask)
+{
+    struct authority primary = {.addr = ask->row->primary};
+    struct authority_answer answer;
+    struct dns_question soa = {ask->row->name, DNS_SOA};
+    enum err e = authority_ask(&primary, &ask->arena, &soa, deadline_in(ask->timeout_ms), &answer, NULL);
+    return !e && answer.has_serial && cover_find(&ask->versions->cover, answer.serial);
+}
+
+/* What the primary has now, unless that is known, or reading it would be all that it does. */
+static void follow_versions(struct keep_ask *ask)
+{
+    struct keep_versions *v = ask->versions;
+    struct buf why = {0};
+    int64_t began = clock_mono();
+    if (began < v->not_before || is_known(ask))
+        return;
+    enum err e = read_version(ask, &why);
+    int64_t rest = REST_FACTOR * (clock_mono() - began), least = e ? REST_FAILED_MS : REST_LEAST_MS;
+    rest = rest < least ? least : rest > REST_MOST_MS ? REST_MOST_MS : rest;
+    v->not_before = clock_mono() + rest;
+    buf_reserve(&why, 1);
+    (void)snprintf(v->why, sizeof v->why, "%s", e ? buf_cstr(&why) : "");
+    if (e)
+        log_event(LOG_ERROR, "zone-not-read", LOG_STR("zone", ask->row->name), LOG_STR("why", buf_str(&why)));
+    buf_release(&why);
+}
+
+/* ---- questions */
+
+/* A host of the most common kind stands for all in what only an answer shows: that signatures validate.
+ * Empty: no host has records. */
+static struct str sample(struct keep_ask *ask, const struct keep_pair *p)
+{
+    const struct cover *c = &ask->versions->cover;
+    const struct cover_kind *k = c->n ? cover_common(&c->version[0], p->key_set) : NULL;
+    return k ? arena_printf(&ask->arena, TLSA_OF_HOST "%.*s.%.*s", STR_ARG(k->host), STR_ARG(p->zone))
+             : STR_NONE;
+}
+
+void keep_ask(struct keep_ask *ask)
+{
+    struct dns_question *questions = ARENA_ARRAY(&ask->arena, struct dns_question, ask->n);
+    struct zone_watch watch = {.zone = ask->row->name,
+                               .primary = ask->row->primary,
+                               .questions = questions,
+                               .unreachable = ask->unreachable};
+    bool per_host = false;
+    for (size_t i = 0; i < ask->n; i++)
+        per_host |= ask->pair[i].per_host;
+    if (per_host)
+        follow_versions(ask);
+    ask->question = ARENA_ARRAY(&ask->arena, size_t, ask->n);
+    for (size_t i = 0; i < ask->n; i++) {
+        const struct keep_pair *p = &ask->pair[i];
+        struct str name =
+            p->per_host ? sample(ask, p)
+                        : arena_printf(&ask->arena, "_dane.%.*s.%.*s", STR_ARG(p->group), STR_ARG(p->zone));
+        ask->question[i] = name.n ? watch.nquestion : SIZE_MAX;
+        if (name.n)
+            questions[watch.nquestion++] = (struct dns_question){name, DNS_TLSA};
+    }
+    zone_observe(ask->resolver, ask->crew, &watch, deadline_in(ask->timeout_ms), &ask->evidence);
+}
+
+void keep_ask_release(struct keep_ask *ask)
+{
+    zone_evidence_release(&ask->evidence);
+    arena_release(&ask->arena);
+    *ask = (struct keep_ask){0};
+}
+
+/* ---- what follows */
+
+/* Rows for servers that could not be asked, where there is no question that would have rows for all. */
+static size_t add_silent(const struct keep_ask *ask, struct arena *a, struct gate_server *out)
+{
+    const struct zone_evidence *e = &ask->evidence;
+    char text[ADDR_TEXT];
+    size_t n = 0;
+    for (size_t i = 0; i < e->n; i++)
+        if (e->servers[i].state != ZONE_SERVER_GOOD && !zone_server_is_left_out(e, &e->servers[i]))
+            out[n++] = (struct gate_server){
+                .name =
+                    arena_printf(a, "%s for %.*s", addr_format(&e->servers[i].addr, text), STR_ARG(e->zone)),
+                .answer = GATE_ANSWER_SILENT};
+    if (e->unknown.n || e->n == 0)
+        out[n++] = (struct gate_server){.name = arena_printf(a, "the servers of %.*s", STR_ARG(e->zone)),
+                                        .answer = GATE_ANSWER_SILENT};
+    return n;
+}
+
+static bool is_denial(const struct gate_server *s)
+{
+    return s->answer == GATE_ANSWER_SECURE && s->nrecord == 0;
+}
+
+size_t keep_ask_servers(const struct keep_ask *ask, size_t pair, struct arena *a, struct gate_server **out)
+{
+    const struct keep_pair *p = &ask->pair[pair];
+    const struct zone_evidence *e = &ask->evidence;
+    struct gate_server *asked = NULL, *hosts = NULL;
+    size_t nasked = 0, nhosts = 0, n = 0;
+    if (ask->question[pair] != SIZE_MAX)
+        nasked = zone_gate_servers(a, e, ask->question[pair], &asked);
+    if (p->per_host)
+        nhosts = cover_gate_servers(a, &ask->versions->cover, e, p->key_set, &hosts);
+    *out = ARENA_ARRAY(a, struct gate_server, nasked + nhosts + e->n + 1);
+    for (size_t i = 0; i < nasked; i++)
+        if (p->is_wanted || !is_denial(&asked[i]))
+            (*out)[n++] = asked[i];
+    for (size_t i = 0; i < nhosts; i++)
+        (*out)[n++] = hosts[i];
+    return ask->question[pair] != SIZE_MAX ? n : n + add_silent(ask, a, *out + n);
+}
+
+bool keep_ask_is_absent(const struct keep_ask *ask, size_t pair)
+{
+    struct arena a = {0};
+    struct gate_server *rows;
+    bool absent = true;
+    size_t n = keep_ask_servers(ask, pair, &a, &rows);
+    for (size_t i = 0; i < n; i++)
+        absent &= is_denial(&rows[i]);
+    arena_release(&a);
+    return absent;
+}
+
+static json_t *pair_json(const struct keep_ask *ask, const struct keep_pair *p)
+{
+    const struct cover *c = &ask->versions->cover;
+    struct buf why = {0}, name = {0};
+    json_int_t hosts = 0;
+    bool good = cover_is_level(c, &ask->evidence, p->key_set, &why);
+    if (*ask->versions->why)
+        buf_printf(&why, "the zone cannot be read from the primary: %s\n", ask->versions->why);
+    for (size_t k = 0; c->n && k < c->version[0].n; k++)
+        if (c->version[0].kind[k].key_set == p->key_set)
+            hosts += (json_int_t)c->version[0].kind[k].hosts;
+    buf_printf(&name, TLSA_OF_HOST "*.%.*s of group %.*s", STR_ARG(p->zone), STR_ARG(p->group));
+    json_t *o = json_object();
+    json_object_set_new(o, "name", json_of(buf_str(&name)));
+    json_object_set_new(o, "hosts", json_integer(hosts));
+    json_object_set_new(o, "good", json_boolean(good));
+    json_object_set_new(o, "why", json_of(buf_str(&why)));
+    buf_release(&why);
+    buf_release(&name);
+    return o;
+}
+
+json_t *keep_ask_hosts_json(const struct keep_ask *ask)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < ask->n; i++)
+        if (ask->pair[i].per_host)
+            json_array_append_new(list, pair_json(ask, &ask->pair[i]));
+    return list;
+}
