@@ -20,6 +20,7 @@ void cover_release(struct cover *c)
     for (size_t i = 0; i < c->n; i++)
         version_release(&c->version[i]);
     free(c->version);
+    arena_release(&c->arena);
     map_release(&c->had);
     *c = (struct cover){0};
 }
@@ -115,7 +116,8 @@ static struct cover_kind *kind_new(struct cover_version *v, const struct cover_h
     return k;
 }
 
-static void count(struct cover_version *v, const struct cover_host *h, const struct found *f)
+/* Returns which kind it is. */
+static size_t count(struct cover_version *v, const struct cover_host *h, const struct found *f)
 {
     struct cover_kind *k = NULL;
     size_t kinds = 0;
@@ -127,7 +129,7 @@ static void count(struct cover_version *v, const struct cover_host *h, const str
     }
     v->is_mixed |= !k && kinds == COVER_KINDS;
     if (v->is_mixed)
-        return;
+        return SIZE_MAX;
     if (!k)
         k = kind_new(v, h, f);
     k->hosts++;
@@ -135,6 +137,7 @@ static void count(struct cover_version *v, const struct cover_host *h, const str
         k->ttl_ms = f->ttl_ms;
     if (f->expires_ms < k->expires_ms)
         k->expires_ms = f->expires_ms;
+    return (size_t)(k - v->kind);
 }
 
 /* Is it one whose records should be there, and were? */
@@ -196,10 +199,50 @@ void cover_add(struct cover *c, const struct cover_reading *r)
         if (host)
             found[host - r->host] = one;
     }
-    for (size_t i = 0; i < r->nhost; i++)
-        if (is_lost(c, &r->host[i], &found[i]) || found[i].n)
-            count(v, &r->host[i], &found[i]);
+    arena_release(&c->arena);
+    c->known = ARENA_ARRAY(&c->arena, struct cover_known, r->nhost);
+    c->nknown = 0;
+    for (size_t i = 0; i < r->nhost; i++) {
+        bool lost = is_lost(c, &r->host[i], &found[i]);
+        size_t kind = lost || found[i].n ? count(v, &r->host[i], &found[i]) : SIZE_MAX;
+        if (kind != SIZE_MAX && !lost)
+            c->known[c->nknown++] =
+                (struct cover_known){.label = arena_str(&c->arena, r->host[i].label), .kind = kind};
+    }
     arena_release(&a);
+}
+
+const struct cover_known *cover_host(const struct cover *c, struct str label)
+{
+    size_t low = 0, high = c->nknown;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = str_compare(c->known[middle].label, label);
+        if (order == 0)
+            return &c->known[middle];
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+enum cover_word cover_compare(const struct cover *c, const struct zone_server *s, size_t question,
+                              const struct cover_known *host)
+{
+    if (s->state != ZONE_SERVER_GOOD || s->rrsets[question].proof == ZONE_PROOF_NONE || c->n == 0 ||
+        s->serial != c->version[0].serial)
+        return COVER_UNKNOWN;
+    const struct zone_rrset *shown = &s->rrsets[question];
+    const struct cover_kind *kind = &c->version[0].kind[host->kind];
+    bool same = shown->proof == ZONE_PROOF_VALID && shown->n == kind->n;
+    for (size_t i = 0; same && i < kind->n; i++) { /* both are sorted by their octets */
+        struct gate_record r;
+        zone_gate_record(&shown->records[i], &r);
+        same = memcmp(&r, &kind->record[i], sizeof r) == 0;
+    }
+    return same ? COVER_AGREES : COVER_DIFFERS;
 }
 
 /* ---- what follows */

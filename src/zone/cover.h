@@ -41,9 +41,18 @@ struct cover_version {
     bool is_mixed; /* there are more kinds */
 };
 
+/* A host with records in the newest version. */
+struct cover_known {
+    struct str label;
+    size_t kind; /* of the newest version */
+};
+
 struct cover {
     struct cover_version *version; /* newest first */
     size_t n;
+    struct arena arena;        /* of what is known */
+    struct cover_known *known; /* sorted by label */
+    size_t nknown;
     struct map had; /* labels of hosts that should have records and had some */
 };
 
@@ -64,6 +73,14 @@ void cover_add(struct cover *c, const struct cover_reading *r);
 const struct cover_version *cover_find(const struct cover *c, uint32_t serial);
 /* The kind of most hosts that have records. NULL: none has. */
 const struct cover_kind *cover_common(const struct cover_version *v, int64_t key_set);
+
+/* NULL: it has no records in the newest version. */
+const struct cover_known *cover_host(const struct cover *c, struct str label);
+/* Does a server answer for the host what the newest version has? Unknown when it did not answer, was not
+ * asked, or shows another version. */
+enum cover_word { COVER_UNKNOWN, COVER_AGREES, COVER_DIFFERS };
+enum cover_word cover_compare(const struct cover *c, const struct zone_server *s, size_t question,
+                              const struct cover_known *host);
 
 /* The gate's rows for the hosts of a key set, for every server that answers and is not left out; names and
  * records are the arena's. */

@@ -267,8 +267,8 @@ void zone_gate_record(const struct dns_raw *raw, struct gate_record *out)
         (void)SHA256(p + 3, raw->rdata.n - 3, out->digest); /* not ours either, but still told apart */
 }
 
-static void to_gate_server(struct arena *a, const struct zone_evidence *e, const struct zone_server *s,
-                           size_t question, struct gate_server *out)
+void zone_gate_server(struct arena *a, const struct zone_evidence *e, const struct zone_server *s,
+                      size_t question, struct gate_server *out)
 {
     char text[ADDR_TEXT];
     *out = (struct gate_server){
@@ -295,7 +295,7 @@ size_t zone_gate_servers(struct arena *a, const struct zone_evidence *e, size_t 
     *out = ARENA_ARRAY(a, struct gate_server, e->n + 1);
     for (size_t i = 0; i < e->n; i++)
         if (!zone_server_is_left_out(e, &e->servers[i]))
-            to_gate_server(a, e, &e->servers[i], question, &(*out)[n++]);
+            zone_gate_server(a, e, &e->servers[i], question, &(*out)[n++]);
     if (e->unknown.n || e->n == 0)
         (*out)[n++] = (struct gate_server){.name = arena_printf(a, "the servers of %.*s", STR_ARG(e->zone)),
                                            .answer = GATE_ANSWER_SILENT};

@@ -71,13 +71,15 @@ struct zone_evidence {
     struct arena arena;
     struct str zone;
     size_t nquestion;
+    size_t nsample; /* the last so many questions are samples: a server may not have been asked, its proof is
+                       NONE then */
     struct dns_question *questions;
     struct str unknown; /* why servers or addresses of the NS set could not be found; empty: all are known */
     enum dns_security security; /* of the zone's own keys, through the resolver */
     enum zone_family unreachable;
     size_t n;
     struct zone_server *servers;
-    struct dns_answer *validated; /* the questions' answers through the resolver */
+    struct dns_answer *validated; /* the questions' answers, but for samples, through the resolver */
     int64_t wall_ms;              /* when it was over */
 };
 
@@ -97,6 +99,10 @@ bool zone_is_everywhere(const struct zone_evidence *e, size_t question, struct b
 /* The rows that the gate wants, for the question of its TLSA RRset; names and records are the arena's. */
 size_t zone_gate_servers(struct arena *a, const struct zone_evidence *e, size_t question,
                          struct gate_server **out);
+
+/* One server's row. */
+void zone_gate_server(struct arena *a, const struct zone_evidence *e, const struct zone_server *s,
+                      size_t question, struct gate_server *out);
 
 /* What the gate compares; a record that is no TLSA record becomes one that the gate does not know. */
 void zone_gate_record(const struct dns_raw *raw, struct gate_record *out);

@@ -131,19 +131,88 @@ static void follow_versions(struct keep_ask *ask)
 
 /* ---- questions */
 
+static struct str name_of(struct keep_ask *ask, struct str label)
+{
+    return arena_printf(&ask->arena, TLSA_OF_HOST "%.*s.%.*s", STR_ARG(label), STR_ARG(ask->row->name));
+}
+
 /* A host of the most common kind stands for all in what only an answer shows: that signatures validate.
  * Empty: no host has records. */
-static struct str sample(struct keep_ask *ask, const struct keep_pair *p)
+static struct str common_name(struct keep_ask *ask, const struct keep_pair *p)
 {
     const struct cover *c = &ask->versions->cover;
     const struct cover_kind *k = c->n ? cover_common(&c->version[0], p->key_set) : NULL;
-    return k ? arena_printf(&ask->arena, TLSA_OF_HOST "%.*s.%.*s", STR_ARG(k->host), STR_ARG(p->zone))
-             : STR_NONE;
+    return k ? name_of(ask, k->host) : STR_NONE;
+}
+
+static void add_sample(struct keep_ask *ask, struct zone_watch *watch, struct dns_question *questions,
+                       const struct cover_known *host)
+{
+    for (size_t i = 0; i < watch->nsample; i++)
+        if (ask->sample[i] == host)
+            return;
+    ask->sample[watch->nsample++] = host;
+    questions[watch->nquestion++] = (struct dns_question){name_of(ask, host->label), DNS_TLSA};
+}
+
+/* That a server with a version's serial has that version is its promise. Every host's turn comes to be asked
+ * for, and who broke the promise is asked again and again. */
+static void add_samples(struct keep_ask *ask, struct zone_watch *watch, struct dns_question *questions)
+{
+    struct keep_versions *v = ask->versions;
+    const struct cover *c = &v->cover;
+    size_t kept = 0, at = 0;
+    for (size_t i = 0; i < v->nsuspect; i++) {
+        const struct cover_known *host = cover_host(c, str_of(v->suspect[i]));
+        if (!host)
+            continue; /* it has no records any more */
+        add_sample(ask, watch, questions, host);
+        memmove(v->suspect[kept++], v->suspect[i], KEEP_LABEL);
+    }
+    v->nsuspect = kept;
+    ask->nsuspect = watch->nsample;
+    while (at < c->nknown && str_compare(c->known[at].label, str_of(v->last)) <= 0)
+        at++;
+    for (size_t i = 0; i < KEEP_SAMPLES && i < c->nknown; i++) {
+        const struct cover_known *host = &c->known[(at + i) % c->nknown];
+        add_sample(ask, watch, questions, host);
+        (void)snprintf(v->last, sizeof v->last, "%.*s", STR_ARG(host->label));
+    }
+}
+
+static enum cover_word compare(const struct keep_ask *ask, size_t sample, size_t server)
+{
+    const struct zone_evidence *e = &ask->evidence;
+    return cover_compare(&ask->versions->cover, &e->servers[server], e->nquestion - e->nsample + sample,
+                         ask->sample[sample]);
+}
+
+/* One differing answer makes a suspect; only the right answer of all servers that can be asked clears one. */
+static bool is_suspect(const struct keep_ask *ask, size_t sample)
+{
+    const struct zone_evidence *e = &ask->evidence;
+    bool differs = false, unknown = false;
+    for (size_t i = 0; i < e->n; i++) {
+        enum cover_word word = compare(ask, sample, i);
+        differs |= word == COVER_DIFFERS;
+        unknown |= word == COVER_UNKNOWN && !zone_server_is_left_out(e, &e->servers[i]);
+    }
+    return differs || (unknown && sample < ask->nsuspect);
+}
+
+static void follow_suspects(struct keep_ask *ask)
+{
+    struct keep_versions *v = ask->versions;
+    v->nsuspect = 0;
+    for (size_t i = 0; i < ask->evidence.nsample && v->nsuspect < KEEP_SUSPECTS; i++)
+        if (is_suspect(ask, i))
+            (void)snprintf(v->suspect[v->nsuspect++], KEEP_LABEL, "%.*s", STR_ARG(ask->sample[i]->label));
 }
 
 void keep_ask(struct keep_ask *ask)
 {
-    struct dns_question *questions = ARENA_ARRAY(&ask->arena, struct dns_question, ask->n);
+    enum { SAMPLES_MOST = KEEP_SAMPLES + KEEP_SUSPECTS };
+    struct dns_question *questions = ARENA_ARRAY(&ask->arena, struct dns_question, ask->n + SAMPLES_MOST);
     struct zone_watch watch = {.zone = ask->row->name,
                                .primary = ask->row->primary,
                                .questions = questions,
@@ -157,13 +226,17 @@ void keep_ask(struct keep_ask *ask)
     for (size_t i = 0; i < ask->n; i++) {
         const struct keep_pair *p = &ask->pair[i];
         struct str name =
-            p->per_host ? sample(ask, p)
+            p->per_host ? common_name(ask, p)
                         : arena_printf(&ask->arena, "_dane.%.*s.%.*s", STR_ARG(p->group), STR_ARG(p->zone));
         ask->question[i] = name.n ? watch.nquestion : SIZE_MAX;
         if (name.n)
             questions[watch.nquestion++] = (struct dns_question){name, DNS_TLSA};
     }
+    ask->sample = ARENA_ARRAY(&ask->arena, const struct cover_known *, SAMPLES_MOST);
+    if (per_host)
+        add_samples(ask, &watch, questions);
     zone_observe(ask->resolver, ask->crew, &watch, deadline_in(ask->timeout_ms), &ask->evidence);
+    follow_suspects(ask);
 }
 
 void keep_ask_release(struct keep_ask *ask)
@@ -193,6 +266,31 @@ static size_t add_silent(const struct keep_ask *ask, struct arena *a, struct gat
     return n;
 }
 
+/* Rows for answers that are not what the version has, and for those of suspects that did not come. */
+static size_t add_suspects(const struct keep_ask *ask, int64_t key_set, struct arena *a,
+                           struct gate_server *out)
+{
+    const struct zone_evidence *e = &ask->evidence;
+    const struct cover *c = &ask->versions->cover;
+    char text[ADDR_TEXT];
+    size_t n = 0;
+    for (size_t i = 0; i < e->nsample; i++)
+        for (size_t s = 0; s < e->n && c->version[0].kind[ask->sample[i]->kind].key_set == key_set; s++) {
+            enum cover_word word = compare(ask, i, s);
+            if (zone_server_is_left_out(e, &e->servers[s]) || word == COVER_AGREES ||
+                (word == COVER_UNKNOWN && i >= ask->nsuspect))
+                continue;
+            size_t question = e->nquestion - e->nsample + i;
+            zone_gate_server(a, e, &e->servers[s], question, &out[n]);
+            out[n].name = arena_printf(a, "%.*s at %s", STR_ARG(e->questions[question].name),
+                                       addr_format(&e->servers[s].addr, text));
+            if (word == COVER_UNKNOWN)
+                out[n].answer = GATE_ANSWER_SILENT;
+            n++;
+        }
+    return n;
+}
+
 static bool is_denial(const struct gate_server *s)
 {
     return s->answer == GATE_ANSWER_SECURE && s->nrecord == 0;
@@ -208,12 +306,14 @@ size_t keep_ask_servers(const struct keep_ask *ask, size_t pair, struct arena *a
         nasked = zone_gate_servers(a, e, ask->question[pair], &asked);
     if (p->per_host)
         nhosts = cover_gate_servers(a, &ask->versions->cover, e, p->key_set, &hosts);
-    *out = ARENA_ARRAY(a, struct gate_server, nasked + nhosts + e->n + 1);
+    *out = ARENA_ARRAY(a, struct gate_server, nasked + nhosts + e->n + 1 + e->n * e->nsample);
     for (size_t i = 0; i < nasked; i++)
         if (p->is_wanted || !is_denial(&asked[i]))
             (*out)[n++] = asked[i];
     for (size_t i = 0; i < nhosts; i++)
         (*out)[n++] = hosts[i];
+    if (p->per_host)
+        n += add_suspects(ask, p->key_set, a, *out + n);
     return ask->question[pair] != SIZE_MAX ? n : n + add_silent(ask, a, *out + n);
 }
 
@@ -229,12 +329,31 @@ bool keep_ask_is_absent(const struct keep_ask *ask, size_t pair)
     return absent;
 }
 
+static bool tell_suspects(const struct keep_ask *ask, int64_t key_set, struct buf *why)
+{
+    const struct zone_evidence *e = &ask->evidence;
+    char text[ADDR_TEXT];
+    bool good = true;
+    for (size_t i = 0; i < e->nsample; i++)
+        for (size_t s = 0; s < e->n; s++) {
+            if (compare(ask, i, s) != COVER_DIFFERS ||
+                ask->versions->cover.version[0].kind[ask->sample[i]->kind].key_set != key_set)
+                continue;
+            good = false;
+            buf_printf(why, "%.*s (%s) answers for %.*s what serial %u does not have on the primary\n",
+                       STR_ARG(e->servers[s].name), addr_format(&e->servers[s].addr, text),
+                       STR_ARG(e->questions[e->nquestion - e->nsample + i].name), e->servers[s].serial);
+        }
+    return good;
+}
+
 static json_t *pair_json(const struct keep_ask *ask, const struct keep_pair *p)
 {
     const struct cover *c = &ask->versions->cover;
     struct buf why = {0}, name = {0};
     json_int_t hosts = 0;
     bool good = cover_is_level(c, &ask->evidence, p->key_set, &why);
+    good &= tell_suspects(ask, p->key_set, &why);
     if (*ask->versions->why)
         buf_printf(&why, "the zone cannot be read from the primary: %s\n", ask->versions->why);
     for (size_t k = 0; c->n && k < c->version[0].n; k++)

@@ -10,9 +10,18 @@
 #include "zone/load.h"
 #include "zone/verify.h"
 
+enum {
+    KEEP_SAMPLES = 16,  /* hosts asked for in one look, one after the other in the order of labels */
+    KEEP_SUSPECTS = 16, /* hosts that are asked for in every look, because a server answered wrongly */
+    KEEP_LABEL = 64,
+};
+
 /* What is known of a zone's versions from look to look. */
 struct keep_versions {
     struct cover cover;
+    char last[KEEP_LABEL]; /* label of the last sample */
+    char suspect[KEEP_SUSPECTS][KEEP_LABEL];
+    size_t nsuspect;
     int64_t not_before; /* clock_mono: no transfer earlier; a zone that changes all the time is not read all
                            the time */
     char why[256];      /* what failed last; empty */
@@ -31,7 +40,9 @@ struct keep_ask {
     struct keep_versions *versions;
 
     struct arena arena;
-    size_t *question; /* one for each pair, of the evidence; SIZE_MAX: none */
+    size_t *question;                  /* one for each pair, of the evidence; SIZE_MAX: none */
+    const struct cover_known **sample; /* one for each of the evidence's last questions */
+    size_t nsuspect;                   /* the first so many of them are suspects of the look before */
     struct zone_evidence evidence;
 };
 

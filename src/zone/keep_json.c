@@ -84,7 +84,7 @@ json_t *keep_evidence_json(const struct zone_evidence *e, const json_t *hosts)
                (zone_server_is_left_out(e, s) || (s->state == ZONE_SERVER_GOOD && !zone_server_lags(e, s)));
         json_array_append_new(servers, server_json(e, &e->servers[i]));
     }
-    for (size_t q = 0; q < e->nquestion; q++) {
+    for (size_t q = 0; q < e->nquestion - e->nsample; q++) {
         json_t *one = rrset_json(e, q);
         good = good && json_is_true(json_object_get(one, "good"));
         json_array_append_new(rrsets, one);

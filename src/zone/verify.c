@@ -118,6 +118,8 @@ static void run_job(void *arg)
     }
     s->serial = answer.serial;
     for (size_t i = 0; good && i < e->nquestion; i++) {
+        if (i >= e->nquestion - e->nsample && clock_mono() - start > (job->until - start) / 2)
+            break; /* the server is far away: samples must not make it a silent one */
         good = ask(job, &e->questions[i], &answer);
         if (good)
             zone_rrset_judge(&answer, &e->questions[i], job->keys, clock_wall(), &s->rrsets[i]);
@@ -204,10 +206,11 @@ static struct dns_question *copy_questions(struct arena *a, const struct zone_wa
 void zone_observe(const struct dns_source *resolver, struct crew *crew, const struct zone_watch *watch,
                   deadline until, struct zone_evidence *out)
 {
-    *out = (struct zone_evidence){.nquestion = watch->nquestion, .unreachable = watch->unreachable};
+    *out = (struct zone_evidence){
+        .nquestion = watch->nquestion, .nsample = watch->nsample, .unreachable = watch->unreachable};
     out->zone = arena_str(&out->arena, watch->zone);
     out->questions = copy_questions(&out->arena, watch);
-    size_t n = watch->nquestion;
+    size_t n = watch->nquestion - watch->nsample;
     struct dns_question *questions = ARENA_ARRAY(&out->arena, struct dns_question, n + 2);
     struct dns_answer *answers = ARENA_ARRAY(&out->arena, struct dns_answer, n + 2);
     for (size_t i = 0; i < n; i++)

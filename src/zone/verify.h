@@ -12,6 +12,7 @@ struct zone_watch {
     struct addr primary; /* n = 0: only the NS set is asked */
     const struct dns_question *questions;
     size_t nquestion;
+    size_t nsample; /* the last so many are samples: left out where they would take half of the time */
     enum zone_family unreachable;
 };
 

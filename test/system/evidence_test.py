@@ -3,9 +3,15 @@ their last host."""
 
 import contextlib
 import signal
+import socket
 import subprocess
+import threading
 import time
 
+import dns.exception
+import dns.message
+import dns.name
+import dns.query
 import pytest
 
 from lab import authority, kedge, namespace, primary, process
@@ -227,6 +233,57 @@ def test_a_record_that_the_primary_refuses_holds_the_gate(make):
         looks = hosted.looks(2 * TTL + 2)
         assert hosted.keys().get("published") == third, looks
     hosted.wait_ready(90)
+
+
+class Stale(threading.Thread):
+    """The secondary's IPv6 address from now on: what it says, but for a name whose answer stays what it is."""
+
+    def __init__(self, secondary, owner: str):
+        super().__init__(daemon=True)
+        self.secondary, self.owner, self.kept = secondary, dns.name.from_text(owner), None
+        address = secondary.addresses.pop()
+        conf = secondary.folder / "conf"
+        conf.write_text(conf.read_text().replace(f", {address}@{secondary.port}", ""), encoding="utf-8")
+        secondary.restart()
+        self.socket = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        self.socket.bind((address, secondary.port))
+        self.start()
+
+    def keep(self):
+        """The name's answer of now is that of every later time."""
+        self.kept = self.secondary.ask(self.owner.to_text(), "TLSA")
+
+    def run(self):
+        while True:
+            asked, sender = self.socket.recvfrom(4096)
+            query = dns.message.from_wire(asked)
+            answer = self.kept
+            with contextlib.suppress(dns.exception.DNSException, OSError):  # then there is no answer
+                if answer is None or query.question[0].name != self.owner:
+                    answer = dns.query.udp(query, self.secondary.address, port=self.secondary.port, timeout=5)
+                answer.id = query.id
+                self.socket.sendto(answer.to_wire(), sender)
+
+
+def test_a_server_that_breaks_its_serials_promise_holds_the_gate(make):
+    """One address of one server answers for one host in the middle what an older version had, well signed, under the
+    newest serial: it is found when that host's turn comes to be asked for, and not forgotten."""
+    hosted = make("promise", "--tlsa", "host")
+    hosts = hosted.host(*(f"h{i:02}.promise.example" for i in range(50)))
+    middle = f"_25._tcp.{hosts[25]}"
+    stale = Stale(hosted.secondary, middle)
+    hosted.wait_ready()
+    stale.keep()
+    hosted.roll()
+    assert "fd00:" in hosted.awaits("publication", middle, 60)
+    process.wait_for(lambda: any(middle in why and "does not have on the primary" in why for why in not_level(hosted)), 20,
+                     "zone status names the server and the host")
+    third = hosted.keys()["published"]
+    looks = hosted.looks(2 * TTL + 3)
+    assert hosted.keys().get("published") == third and middle in hosted.awaits("publication", middle), looks
+    stale.kept = None
+    hosted.wait_ready(60)
+    assert not_level(hosted) == []
 
 
 def test_a_zone_without_hosts_stays_evidence_while_a_server_shows_its_records(make):
