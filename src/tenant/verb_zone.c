@@ -205,6 +205,16 @@ enum err verb_zone_set(struct call *c)
     return e;
 }
 
+/* TLSA RRsets that servers or caches may still have: the gate follows them only while the zone is here. */
+static bool may_be_cached(struct call *c, struct str zone)
+{
+    int64_t n;
+    struct db_query *q = db_query(
+        c->db, "SELECT COUNT(*) FROM tlsa_rrset WHERE zone_id IN (SELECT id FROM zone WHERE name = $1)");
+    db_bind_text(q, zone);
+    return db_get_int(q, &n, NULL) || n > 0;
+}
+
 /* Labels in quarantine are forgotten with their zone, so it takes a word more. */
 static enum err may_remove(struct call *c, const struct zone_args *z)
 {
@@ -214,6 +224,13 @@ static enum err may_remove(struct call *c, const struct zone_args *z)
         buf_set(c->why,
                 "zone '%.*s' has %lld MX host(s) that are published; first: kedge domain dnssec disable",
                 STR_ARG(z->name), (long long)hosts);
+    else if (may_be_cached(c, z->name) && !arg_is_set(c, "force"))
+        buf_set(
+            c->why,
+            "servers or caches may still have TLSA records of zone '%.*s'; the gate looks after them until "
+            "two "
+            "TTLs after the last server has shown them. Try later, or leave them to themselves with --force",
+            STR_ARG(z->name));
     else if (quarantined && !arg_is_set(c, "force"))
         buf_set(c->why,
                 "zone '%.*s' keeps %lld label(s) from being given to another tenant; with --force they are "

@@ -121,6 +121,10 @@ static void follow_versions(struct keep_ask *ask)
     enum err e = read_version(ask, &why);
     int64_t rest = REST_FACTOR * (clock_mono() - began), least = e ? REST_FAILED_MS : REST_LEAST_MS;
     rest = rest < least ? least : rest > REST_MOST_MS ? REST_MOST_MS : rest;
+    if (!e)
+        log_event(LOG_DEBUG, "zone-read", LOG_STR("zone", ask->row->name),
+                  LOG_NUM("serial", v->cover.version[0].serial), LOG_NUM("hosts", v->cover.nknown),
+                  LOG_NUM("ms", clock_mono() - began));
     v->not_before = clock_mono() + rest;
     buf_reserve(&why, 1);
     (void)snprintf(v->why, sizeof v->why, "%s", e ? buf_cstr(&why) : "");
@@ -222,6 +226,8 @@ void keep_ask(struct keep_ask *ask)
         per_host |= ask->pair[i].per_host;
     if (per_host)
         follow_versions(ask);
+    else
+        keep_versions_release(ask->versions);
     ask->question = ARENA_ARRAY(&ask->arena, size_t, ask->n);
     for (size_t i = 0; i < ask->n; i++) {
         const struct keep_pair *p = &ask->pair[i];

@@ -2,6 +2,7 @@
  * there. No network. */
 #include "../keys/fixture.h"
 
+#include "tenant/allocate.h"
 #include "zone/keep_json.h"
 
 static struct keeper *keeper_for(struct fixture *f)
@@ -71,6 +72,23 @@ static enum err forget_all(struct call *c, void *ctx)
     return each(c, keep_pair_forget);
 }
 
+static enum err expire(struct call *c, void *ctx)
+{
+    int64_t left;
+    (void)ctx;
+    return mx_host_expire(c, INT64_MAX, &left);
+}
+
+static enum err note_again(struct call *c, void *ctx)
+{
+    struct keep_pair p = {0};
+    (void)ctx;
+    enum err e = db_get_int(db_query(c->db, "SELECT id FROM zone"), &p.zone_id, c->why);
+    if (!e)
+        e = db_get_int(db_query(c->db, "SELECT id FROM key_set"), &p.key_set, c->why);
+    return e ? e : keep_pair_note(c, &p);
+}
+
 static void change(struct fixture *f, enum err (*run)(struct call *c, void *ctx))
 {
     assert_int_equal(tenant_transact(f->t, TENANT_WRITE, run, NULL, &f->why), OK);
@@ -127,6 +145,29 @@ static void the_last_host_leaves(void **state)
     change(f, note_all);
     good(f, "domain.remove", "{'domain': 'a.example'}");
     expect_pairs(f, "mx.example g1 wanted noted;");
+}
+
+static void a_zone_whose_records_may_be_cached_stays(void **state)
+{
+    struct fixture *f = *state;
+    good(f, "edge.group.add", "{'edge_group': 'here', 'address': '192.0.2.1'}");
+    good(f, "zone.add", "{'zone': 'mx.example', 'primary': '192.0.2.53', 'edge_group': 'here'}");
+    good(f, "zone.remove", "{'zone': 'mx.example'}");
+    good(f, "edge.group.remove", "{'edge_group': 'here'}");
+    a_zone_with_two_hosts(f);
+    good(f, "domain.dane.enable", "{'domain': 'a.example'}");
+    change(f, note_all);
+    good(f, "domain.dane.disable", "{'domain': 'a.example'}");
+    good(f, "domain.dnssec.disable", "{'domain': ['a.example', 'b.example']}");
+    change(f, expire);
+    assert_int_equal(call(f, "zone.remove", "{'zone': 'mx.example'}"), ERR_REFUSED);
+    assert_non_null(strstr(buf_cstr(&f->why), "may still have TLSA records"));
+    change(f, forget_all);
+    assert_int_equal(call(f, "zone.remove", "{'zone': 'mx.example'}"), ERR_REFUSED); /* labels, as ever */
+    assert_non_null(strstr(buf_cstr(&f->why), "label(s)"));
+    change(f, note_again);
+    good(f, "zone.remove", "{'zone': 'mx.example', 'force': true}");
+    expect_pairs(f, "");
 }
 
 static void absence_is_a_time_without_a_gap(void **state)
@@ -369,6 +410,7 @@ int main(void)
         WITH_DATABASE(what_was_noted_stays_until_it_is_forgotten),
         WITH_DATABASE(both_forms_of_a_zone_are_told_apart),
         WITH_DATABASE(the_last_host_leaves),
+        WITH_DATABASE(a_zone_whose_records_may_be_cached_stays),
         cmocka_unit_test(absence_is_a_time_without_a_gap),
         WITH_DATABASE(everything_that_changes_a_zone_changes_its_hash),
         WITH_DATABASE(a_group_is_published_when_its_key_is_served),
