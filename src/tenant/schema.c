@@ -154,7 +154,7 @@ const struct db_migration tenant_schema[] = {
         "UPDATE rollout_wave SET first_ms = begun_ms"},
     /* TLSA RRsets that servers or caches may have: noted before they are first sent, and kept until two TTLs
      * after no server has them. per_host: at the hosts, not at the group's name. */
-    {4,
+    {5,
      "CREATE TABLE tlsa_rrset (zone_id BIGINT NOT NULL REFERENCES zone (id) ON DELETE CASCADE,"
      " key_set_id BIGINT NOT NULL REFERENCES key_set (id) ON DELETE CASCADE, per_host INTEGER NOT NULL,"
      " PRIMARY KEY (zone_id, key_set_id, per_host));"
