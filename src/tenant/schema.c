@@ -161,5 +161,8 @@ const struct db_migration tenant_schema[] = {
      "INSERT INTO tlsa_rrset (zone_id, key_set_id, per_host)"
      " SELECT DISTINCT h.zone_id, k.id, z.tlsa_per_host FROM mx_host h JOIN zone z ON z.id = h.zone_id"
      " JOIN key_set k ON k.id = h.key_set_id WHERE h.dane = 1 AND h.state <> 'quarantined' AND k.grp <> ''"},
+    /* DS records that a zone wants at its parent and that are not there: since when. */
+    {6, "CREATE TABLE zone_ds (zone_id BIGINT NOT NULL REFERENCES zone (id) ON DELETE CASCADE,"
+        " ds TEXT NOT NULL, since_ms BIGINT NOT NULL, PRIMARY KEY (zone_id, ds))"},
 };
 const size_t tenant_schema_count = sizeof tenant_schema / sizeof *tenant_schema;

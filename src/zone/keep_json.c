@@ -196,6 +196,35 @@ static void add_list(json_t *o, const char *name, const json_t *list)
     json_object_set_new(o, name, list ? json_deep_copy(list) : json_array());
 }
 
+static const char *what_to_do(const struct zone_delegation *d, const struct zone_ds *ds)
+{
+    if (ds->is_wanted && !ds->is_there)
+        return d->sight == ZONE_DS_MISSING ? "enter" : "wait"; /* not looked up: it may be there */
+    return zone_ds_may_go(d, ds) ? "remove" : "keep";
+}
+
+static json_t *delegation_json(const struct zone_delegation *d)
+{
+    static const char *const sights[] = {"none", "seen", "missing", "unknown"};
+    json_t *o = json_object(), *list = json_array();
+    for (size_t i = 0; i < d->n; i++) {
+        struct buf text = {0};
+        zone_ds_text(&text, d->ds[i].rdata);
+        json_t *one = json_object();
+        json_object_set_new(one, "ds", json_of(buf_str(&text)));
+        json_object_set_new(one, "wanted", json_boolean(d->ds[i].is_wanted));
+        json_object_set_new(one, "at_parent", json_boolean(d->ds[i].is_there));
+        json_object_set_new(one, "since", json_time(d->ds[i].since_ms));
+        json_object_set_new(one, "do", json_string(what_to_do(d, &d->ds[i])));
+        json_array_append_new(list, one);
+        buf_release(&text);
+    }
+    json_object_set_new(o, "state", json_string(sights[d->sight]));
+    json_object_set_new(o, "why", json_of(d->why));
+    json_object_set_new(o, "records", list);
+    return o;
+}
+
 json_t *keep_status_json(const struct keep_zone *z, const struct zone_row *row)
 {
     const struct keep_report *r = &z->report;
@@ -215,10 +244,31 @@ json_t *keep_status_json(const struct keep_zone *z, const struct zone_row *row)
     add_list(o, "blocked", r->blocked);
     add_list(o, "foreign", r->foreign);
     json_object_set_new(o, "foreign_count", json_integer((json_int_t)r->foreign_n));
+    json_object_set_new(o, "delegation", seen ? delegation_json(&z->delegation) : json_null());
     if (seen)
         json_object_update_missing(o, seen);
     json_decref(seen);
     return o;
+}
+
+/* What the operator has to do at the parent, with the records as they are entered there. */
+static void tell_delegation(json_t *lines, const char *zone, const json_t *o)
+{
+    size_t i;
+    json_t *one;
+    const char *state = text_of(o, "state");
+    bool awaited = strcmp(state, "missing") == 0;
+    if (awaited || strcmp(state, "unknown") == 0)
+        line(lines, "  DS %s: %s", awaited ? "awaited at the parent" : "not decided", text_of(o, "why"));
+    json_array_foreach(json_object_get(o, "records"), i, one)
+    {
+        const char *todo = text_of(one, "do");
+        if (strcmp(todo, "enter") == 0)
+            line(lines, "    enter at the parent, and leave what is there: %s. DS %s (awaited since %s)",
+                 zone, text_of(one, "ds"), text_of(one, "since"));
+        else if (strcmp(todo, "remove") == 0)
+            line(lines, "    may be removed at the parent: %s. DS %s", zone, text_of(one, "ds"));
+    }
 }
 
 json_t *keep_status_lines(const json_t *o)
@@ -237,6 +287,7 @@ json_t *keep_status_lines(const json_t *o)
     if (number_of(o, "foreign_count"))
         line(lines, "  %lld records are not ours and are left alone (kedge zone diff shows them)",
              number_of(o, "foreign_count"));
+    tell_delegation(lines, text_of(o, "zone"), json_object_get(o, "delegation"));
     if (json_object_get(o, "servers"))
         tell_evidence(lines, o);
     else

@@ -10,6 +10,7 @@ enum { SOON_MS = 100, LEAST_MS = 500, ABSENCE_GAP_MS = 120000 };
 struct watched {
     struct keeper *keeper;
     struct keep_ask ask;
+    struct zone_delegation delegation;
     size_t *left; /* jobs under way; with the keeper's lock */
 };
 
@@ -76,6 +77,7 @@ static void observe(void *ctx)
 {
     struct watched *w = ctx;
     keep_ask(&w->ask);
+    keep_delegation(w->keeper, w->ask.row->name, &w->ask.evidence, &w->delegation);
     pthread_mutex_lock(&w->keeper->lock);
     --*w->left;
     pthread_cond_broadcast(&w->keeper->changed);
@@ -124,6 +126,7 @@ static void keep_evidence(struct look *l)
         struct zone_evidence before = z->evidence;
         bool had = z->has_evidence;
         z->evidence = w->ask.evidence;
+        z->delegation = w->delegation;
         z->has_evidence = true;
         json_decref(z->hosts);
         z->hosts = hosts;
@@ -277,6 +280,8 @@ static enum err step(struct call *c, void *ctx)
     int64_t left = 0;
     enum err e = mx_host_expire(c, clock_wall(), &left);
     l->touched = left > 0;
+    for (size_t i = 0; !e && i < l->row_n; i++)
+        e = keep_delegation_note(c, l->zones[i].ask.row->id, &l->zones[i].delegation);
     if (!e)
         e = load_sets(l, c);
     if (e)

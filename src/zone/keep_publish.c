@@ -50,6 +50,7 @@ static enum err read_back(struct run *r)
     z->must_read = false;
     z->report.read_ms = clock_wall();
     z->report.serial = z->actual.serial;
+    keep_wanted_ds(z);
     pthread_mutex_unlock(&z->keeper->lock);
     return OK;
 }

@@ -35,6 +35,7 @@ static void zone_free(struct keep_zone *z)
     json_decref(z->hosts);
     keep_versions_release(&z->versions);
     zone_snapshot_release(&z->actual);
+    arena_release(&z->wanted_arena);
     free(z->name);
     free(z);
 }

@@ -2,6 +2,7 @@
 #ifndef ZONE_KEEPER_PRIV_H
 #define ZONE_KEEPER_PRIV_H
 
+#include "zone/delegation.h"
 #include "zone/diff.h"
 #include "zone/keep_ask.h"
 #include "zone/keeper.h"
@@ -40,6 +41,10 @@ struct keep_zone {
     bool has_evidence;
     json_t *hosts; /* what the last look found of hosts with TLSA records of their own; NULL: none */
     struct keep_versions versions; /* the watcher's alone */
+    struct zone_delegation delegation; /* of the same look; memory is the evidence's */
+    struct arena wanted_arena;
+    struct str *wanted_ds; /* CDS, as last read back */
+    size_t wanted_ds_n;
 
     struct zone_snapshot actual;
     bool has_actual;
@@ -92,5 +97,12 @@ int64_t keep_look(struct keeper *k);
 /* What a look needs for one zone: the pairs are borrowed, the versions the caller's. */
 struct keep_ask keep_ask_of(const struct keeper *k, const struct zone_row *row, const struct keep_pair *pairs,
                             size_t n, struct keep_versions *versions);
+/* What the last look found out about the zone's DS records, after zone_observe; memory is the evidence's. */
+void keep_delegation(struct keeper *k, struct str zone, struct zone_evidence *evidence,
+                     struct zone_delegation *out);
+/* Since when records are missing is kept in the database, over restarts. */
+enum err keep_delegation_note(struct call *c, int64_t zone_id, struct zone_delegation *d) MUST_CHECK;
+/* With the lock held: what the zone wants, from what was read back. */
+void keep_wanted_ds(struct keep_zone *z);
 
 #endif
