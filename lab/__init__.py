@@ -17,5 +17,6 @@ Modules, bottom first:
   flow        constant mail from a Postfix that takes DANE or nothing, and the books about it
   doorman     a load balancer in front of an edge
   kedge       our own daemons
+  private     kedge run with a primary of its own
   lab         all of it together: Lab().up()
 """

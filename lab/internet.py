@@ -221,15 +221,17 @@ class Internet:
             self.resolver.stub(f"{zone.name}.", world.FORGER if zone.forge else world.ZONE_SERVER)
         self.resolver.forget(*(["example."] if len(zones) > 3 else [zone.name for zone in zones]))
 
-    def delegate(self, zone: str, hosts: dict[str, list[str]], ds: list[str]):
-        """Delegates a zone below example. to servers of its own: their names with their addresses."""
-        lines = [f"{zone}. NS {host}" for host in hosts] + [f"{zone}. DS {one}" for one in ds]
+    def delegate(self, zone: str, hosts: dict[str, list[str]], ds: list[str], ttl: int | None = None):
+        """Delegates a zone below example. to servers of its own: their names with their addresses. ttl: of the DS records;
+        with one, the resolver keeps what it has in its cache."""
+        lines = [f"{zone}. NS {host}" for host in hosts] + [f"{zone}. {ttl or TTL} DS {one}" for one in ds]
         for host, addresses in hosts.items():
             lines += [f"{host} {'AAAA' if ':' in address else 'A'} {address}" for address in addresses]
         self.delegations[f"{zone}."] = "\n".join(lines) + "\n"
         self._publish_tld()
         self.resolver.stub(f"{zone}.", next(iter(hosts.values()))[0])
-        self.resolver.forget("example.")
+        if ttl is None:
+            self.resolver.forget("example.")
 
     def _publish_tld(self):
         tld = "@ NS ns.nic.example.\n" + f"ns.nic A {world.TLD_SERVER}\n"

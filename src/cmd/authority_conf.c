@@ -65,6 +65,31 @@ static void make_key(const struct conf *conf, const struct passwd *owner)
     buf_release(&line);
 }
 
+/* Whole seconds, which is what Knot has; never sooner. */
+static long long seconds(int64_t ms)
+{
+    return (long long)((ms + 999) / 1000);
+}
+
+/* Keys roll by themselves, but a new KSK takes over only when "kedge run" says so (authority_ksk.h): the
+ * submission has no parent that Knot would ask. While it waits, CDS and CDNSKEY name it, for parents that
+ * follow them (RFC 7344).
+ *
+ * Signatures are made anew a week before they end: as long as secondaries keep a zone whose primary is gone
+ * (the SOA's expire). */
+static void add_policy(const struct conf *conf, struct buf *out)
+{
+    bool nsec3 = conf->authority_denial == CONF_DENIAL_NSEC3;
+    buf_printf(out,
+               "submission:\n  - id: parent\n"
+               "policy:\n  - id: kedge\n    algorithm: ecdsap256sha256\n    ksk-submission: parent\n"
+               "    cds-cdnskey-publish: always\n    zsk-lifetime: %lld\n    ksk-lifetime: %lld\n"
+               "    propagation-delay: %lld\n    rrsig-lifetime: 14d\n    rrsig-refresh: 7d\n"
+               "    nsec3: %s\n    nsec3-iterations: 0\n    nsec3-salt-length: 0\n",
+               seconds(conf->authority_zsk_lifetime), seconds(conf->authority_ksk_lifetime),
+               seconds(conf->authority_propagation_delay), nsec3 ? "on" : "off");
+}
+
 static void add_secondaries(const struct conf_list *list, struct buf *out)
 {
     struct addr at;
@@ -117,9 +142,9 @@ static void authority_text(const struct conf *conf, struct str secret, const str
                "log:\n  - target: stderr\n    any: notice\n"
                "database:\n    storage: \"%s/authority\"\n"
                "key:\n  - id: " AUTHORITY_KEY_NAME "\n    algorithm: " AUTHORITY_KEY_ALGORITHM
-               "\n    secret: %.*s\n"
-               "policy:\n  - id: kedge\n    algorithm: ecdsap256sha256\n    cds-cdnskey-publish: always\n",
+               "\n    secret: %.*s\n",
                conf->data_directory, STR_ARG(secret));
+    add_policy(conf, out);
     add_secondaries(&conf->authority_secondary, out);
     buf_printf(out, "    storage: \"%s/authority\"\n%s", conf->data_directory, ZONES);
     buf_add(out, STR("zone:\n"));

@@ -25,7 +25,7 @@ enum { CHILDREN_MAX = 6, WAIT_FIRST_MS = 1000, WAIT_MOST_MS = 60000, GOOD_RUN_MS
 struct child {
     const char *name;
     char *argv[5];
-    int (*work)(const struct conf *conf); /* instead of argv: done in the child, once, until it succeeds */
+    int (*work)(const struct conf *conf); /* instead of argv: done in the child */
     pid_t pid;                            /* 0: not running */
     int64_t started, next_start, wait;
     bool is_ready;
@@ -100,7 +100,7 @@ static void add_resolver(struct run *r, const struct conf *conf)
     c->argv[3] = resolver_conf_write(conf);
 }
 
-/* The primary, and a child that makes its zones as soon as it answers. */
+/* The primary, and a child that makes its zones as soon as it answers, and tends them. */
 static void add_authority(struct run *r, const char *config_path)
 {
     struct child *c = add_child(r, "authority");
@@ -110,7 +110,7 @@ static void add_authority(struct run *r, const char *config_path)
     c->argv[2] = authority_conf_write(r->conf, daemon_user(r->conf, config_path));
     c = add_child(r, "authority-zones");
     c->is_mute = true;
-    c->work = authority_zones_make;
+    c->work = authority_zones_tend;
 }
 
 /* In the child: never returns. */
@@ -173,10 +173,6 @@ static void ended(struct run *r, struct child *c, int status)
     c->pid = 0;
     if (r->stopping)
         return;
-    if (c->work && code == EXIT_OK) {
-        c->next_start = DEADLINE_NEVER;
-        return;
-    }
     log_event(LOG_ERROR, "ended", LOG_TEXT("child", c->name), LOG_NUM("code", code),
               LOG_NUM("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0));
     if (code == EXIT_CONFIG || code == EXIT_BAD_USAGE) {

@@ -27,6 +27,7 @@ struct conf_durations {
 };
 
 enum conf_log_level { CONF_LOG_DEBUG, CONF_LOG_INFO, CONF_LOG_WARN, CONF_LOG_ERROR };
+enum conf_authority_denial { CONF_DENIAL_NSEC, CONF_DENIAL_NSEC3 };
 enum conf_insecure_mx { CONF_INSECURE_MX_DANE, CONF_INSECURE_MX_ENCRYPT, CONF_INSECURE_MX_OPPORTUNISTIC };
 enum conf_address_family { CONF_FAMILY_NONE, CONF_FAMILY_IPV4, CONF_FAMILY_IPV6 };
 enum conf_tls_version { CONF_TLS_1_0, CONF_TLS_1_1, CONF_TLS_1_2 };

@@ -1,6 +1,7 @@
 #include "conf/table.h"
 
 #define WORDS_log_level "debug info warn error"
+#define WORDS_authority_denial "nsec nsec3"
 #define WORDS_insecure_mx "dane encrypt opportunistic"
 #define WORDS_address_family "none ipv4 ipv6"
 #define WORDS_tls_version "1.0 1.1 1.2"

@@ -1,6 +1,5 @@
 """kedge run with a primary of its own: a Knot with a generated configuration, which signs and takes updates."""
 
-import re
 import shutil
 import socket
 import stat
@@ -9,48 +8,11 @@ import dns.exception
 import dns.query
 import dns.rcode
 import dns.tsig
-import dns.tsigkeyring
-import dns.update
 import pytest
 
-from lab import authority, process
-from lab.kedge import Kedge, find
-
-PRIMARY, SECONDARY, EDGE = "127.54.200.1", "127.54.200.11", "127.0.25.3"
-SERVER = "ns.private.host.example"
-ZONES = ["mx1.private.example", "mx2.private.example"]
-
-
-class Run:
-    """`kedge run` with a private primary, and the operator's public server beside it."""
-
-    def __init__(self, lab, build, name):
-        self.edge = Kedge(lab, build, name, EDGE, authority_private="yes", authority_program=shutil.which("knotd"),
-                          authority_address=f"{PRIMARY}:53", authority_zone=ZONES, authority_server=SERVER,
-                          authority_secondary=f"{SECONDARY}:53", authority_edge_address=[EDGE, "fd00:25::3"])
-        self.public = authority.Secondary("public", self.edge.folder / "public", [SECONDARY], 53)
-        self.public.follow((PRIMARY, 53), None, ZONES)
-        self.server = None
-
-    def start(self):
-        """Starts it, and waits until all zones are there."""
-        begin = len(self.edge.log("run"))
-        command = [find(self.edge.build, "kedge"), "--config", self.edge.configuration, "run"]
-        self.server = process.Server("kedge run", command, self.edge.log_file("run"))
-        self.server.wait_ready(lambda: all(f"zone-ds zone={zone}" in self.edge.log("run")[begin:] for zone in ZONES), 20)
-
-    def ds(self, zone: str) -> str:
-        """The DS record that the log tells to enter at the parent."""
-        return re.findall(rf'event=zone-ds zone={zone} ds="(.*)"', self.edge.log("run"))[-1]
-
-    def update(self, zone: str, *words, secret: str | None = None) -> int:
-        """A dynamic update with the key that was generated; returns the rcode."""
-        file = self.edge.folder / "data" / "authority" / "key"
-        algorithm, name, ours = file.read_text().strip().split(":")
-        message = dns.update.Update(zone, keyring=dns.tsigkeyring.from_text({name: secret or ours}), keyalgorithm=algorithm)
-        message.add(*words)
-        return dns.query.tcp(message, PRIMARY, timeout=10).rcode()
-
+from lab import process
+from lab.kedge import Kedge
+from lab.private import EDGE, PRIMARY, SECONDARY, SERVER, ZONES, Run
 
 @pytest.fixture
 def run(lab, build, request):
@@ -71,7 +33,7 @@ def validates(lab, name: str, address: str) -> bool:
 
 def test_the_private_primary_signs_and_publishes(lab, run):
     for zone in ZONES:
-        lab.internet.delegate(zone, {f"{SERVER}.": [SECONDARY]}, [run.ds(zone)])
+        run.enter_ds(zone, run.ds(zone))
         assert run.update(zone, "host", 5, "A", "127.0.25.99") == dns.rcode.NOERROR
         process.wait_for(lambda: run.public.ask(f"host.{zone}", "A").answer, 10, "the update is public")
         assert validates(lab, f"host.{zone}", "127.0.25.99")
