@@ -26,16 +26,21 @@ static void tell_wave(const struct rollout *r, size_t i, json_t *lines)
              "    mail: %lld good, %lld bad; before: %lld good, %lld bad; MX hosts with bad probes: %lld",
              (long long)w->now.good, (long long)w->now.bad, (long long)w->before.good,
              (long long)w->before.bad, (long long)w->bad_probes);
+    const struct rollout_told *t = &w->told;
+    if (t->now.good || t->now.bad)
+        add_line(lines, "    TLS reports: %lld sessions good, %lld bad; before: %lld good, %lld bad",
+                 (long long)t->now.good, (long long)t->now.bad, (long long)t->before.good,
+                 (long long)t->before.bad);
 }
 
 void rollout_tell(const struct rollout *r, json_t *described)
 {
     json_t *lines = json_array(), *one;
-    const char *because = rollout_cause_sentence(r->cause);
+    const char *because = json_string_value(json_object_get(described, "because"));
     size_t i;
     add_line(lines, "rollout %.*s is %s: %s", STR_ARG(r->name), rollout_state_name(r->state),
              rollout_state_sentence(r->state));
-    if (*because)
+    if (because && *because)
         add_line(lines, "  because %s", because);
     for (i = 0; i < r->waves; i++)
         tell_wave(r, i, lines);

@@ -23,6 +23,34 @@ static void a_zone_with_two_hosts(struct fixture *f)
          " 'dane': false}");
 }
 
+/* As if the gate had looked at every key set: one record, in doubt or not. */
+struct looked {
+    struct board *board;
+    bool in_doubt;
+};
+
+static enum err post_all(struct call *c, void *ctx)
+{
+    struct looked *l = ctx;
+    struct key_row *rows;
+    size_t n;
+    enum err e = keys_rows(c, &rows, &n);
+    for (size_t i = 0; !e && i < n; i++) {
+        struct board_view view = {.stepped_ms = 1};
+        view.out.additions_only = l->in_doubt;
+        view.out.may_start = !l->in_doubt;
+        view.out.record[view.out.nrecord++] = (struct gate_record){3, 1, 1, {1}};
+        board_post(l->board, rows[i].id, &view);
+    }
+    return e;
+}
+
+static void gate_looks(struct fixture *f, bool in_doubt)
+{
+    struct looked l = {f->board, in_doubt};
+    assert_int_equal(tenant_transact(f->t, TENANT_READ, post_all, &l, &f->why), OK);
+}
+
 /* ---- pairs */
 
 static enum err list(struct call *c, void *ctx)
@@ -237,29 +265,42 @@ static void everything_that_changes_a_zone_changes_its_hash(void **state)
     struct fixture *f = *state;
     a_zone_with_two_hosts(f);
     struct keeper *k = keeper_for(f);
+    gate_looks(f, false);
     uint64_t before = hash(k);
     assert_int_equal(hash(k), before);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         good(f, rows[i].verb, rows[i].args);
+        gate_looks(f, false);
         uint64_t now = hash(k);
         if ((now != before) != rows[i].changes)
             fail_msg("%s %s: the hash %s", rows[i].verb, rows[i].args, now == before ? "stays" : "changes");
         before = now;
     }
+    gate_looks(f, true);
+    assert_int_not_equal(hash(k), before);
     keeper_free(k);
 }
 
-static void a_group_is_published_when_its_key_is_served(void **state)
+static void a_group_is_published_as_the_gate_said_last(void **state)
 {
     struct fixture *f = *state;
     struct keep_spec s;
     a_zone_with_two_hosts(f);
     good(f, "domain.dane.enable", "{'domain': 'a.example'}");
     struct keeper *k = keeper_for(f);
+    assert_int_equal(keep_spec_load(k, "mx.example", &s, &f->why),
+                     ERR_REFUSED); /* nothing before its first word */
+    assert_non_null(strstr(buf_cstr(&f->why), "has not looked at key group g1"));
+    keep_spec_release(&s);
+    gate_looks(f, true);
+    (void)load(k, &s);
+    assert_true(s.spec.groups[0].additions_only && s.spec.groups[0].no_start);
+    keep_spec_release(&s);
+    gate_looks(f, false);
     (void)load(k, &s);
     assert_int_equal(s.spec.group_n, 1);
-    assert_int_equal(s.spec.groups[0].n, 0);      /* its first key is generated */
-    assert_true(s.spec.groups[0].additions_only); /* the gate has not looked */
+    assert_int_equal(s.spec.groups[0].n, 1);
+    assert_false(s.spec.groups[0].additions_only || s.spec.groups[0].no_start);
     assert_false(s.noted[0]);
     struct keep_pair p = keep_spec_pair(&s, 0);
     assert_true(str_equal(p.group, STR("g1")) && str_equal(p.zone, STR("mx.example")));
@@ -280,12 +321,12 @@ static void a_group_is_published_when_its_key_is_served(void **state)
 static void a_group_that_starts_again_proves_anew(void **state)
 {
     (void)state;
-    struct gate_set set = {.id = 1, .wants = {true}, .ttl_ms = 1000, .nkey = 2};
+    struct gate_set set = {.id = 1, .wants = {true}, .ttl_ms = 5000, .nkey = 2};
     struct gate_record records[2];
     struct gate_server row = {.name = STR("192.0.2.1:53 for mx.example"),
                               .answer = GATE_ANSWER_SECURE,
                               .serial = 1,
-                              .ttl_ms = 1000,
+                              .ttl_ms = 5000,
                               .expires_ms = INT64_MAX / 4,
                               .record = records,
                               .nrecord = 1};
@@ -304,13 +345,13 @@ static void a_group_that_starts_again_proves_anew(void **state)
         .boot = 1, .wall_ms = 1000000, .mono_ms = 1000, .is_turn = true, .server = &row};
     /* A server shows the old record alone: nothing is proven, however long that lasts. */
     e.nserver = 1;
-    for (int i = 0; i < 10; i++, e.wall_ms += 500, e.mono_ms += 500)
+    for (int i = 0; i < 10; i++, e.wall_ms += 2500, e.mono_ms += 2500)
         gate_step(&set, &e, &out);
     assert_int_equal(set.key[1].state, GATE_PUBLISHED);
     assert_int_equal(set.key[1].proven_ms, -1);
     /* It is gone there: two TTLs from now, caches have none without the new record. */
     e.nserver = 0;
-    for (int i = 0; i < 4; i++, e.wall_ms += 500, e.mono_ms += 500) {
+    for (int i = 0; i < 4; i++, e.wall_ms += 2500, e.mono_ms += 2500) {
         gate_step(&set, &e, &out);
         assert_int_equal(set.key[1].state, GATE_PUBLISHED);
     }
@@ -413,7 +454,7 @@ int main(void)
         WITH_DATABASE(a_zone_whose_records_may_be_cached_stays),
         cmocka_unit_test(absence_is_a_time_without_a_gap),
         WITH_DATABASE(everything_that_changes_a_zone_changes_its_hash),
-        WITH_DATABASE(a_group_is_published_when_its_key_is_served),
+        WITH_DATABASE(a_group_is_published_as_the_gate_said_last),
         cmocka_unit_test(a_group_that_starts_again_proves_anew),
         WITH_DATABASE(nothing_runs_before_it_is_started),
         cmocka_unit_test(the_word_for_a_zone),
