@@ -4,7 +4,7 @@
 #include "directory/write.h"
 
 /* Tables: "i" key set -> identity, "m" key set -> nothing (it is managed), "n" name -> key set (empty name:
- * default), "E" epoch. */
+ * default), "E" epoch, "S" source. */
 static const size_t MAP_SIZE = (size_t)16 << 30;
 
 struct keystore {
@@ -55,6 +55,12 @@ void keystore_end(struct keystore_view *v)
 uint64_t keystore_epoch(const struct keystore_view *v)
 {
     return store_get_u64(v->reader, STR("E"));
+}
+
+bool keystore_source_is(const struct keystore_view *v, struct str source)
+{
+    struct str is;
+    return store_get(v->reader, STR("S"), &is) && str_equal(is, source);
 }
 
 static void key_identity(struct store_key *k, uint64_t key_set)
@@ -168,9 +174,10 @@ struct keystore_write *keystore_write_begin(struct keystore *k, struct buf *why)
     return NULL;
 }
 
-enum err keystore_write_commit(struct keystore_write *w, uint64_t epoch, struct buf *why)
+enum err keystore_write_commit(struct keystore_write *w, uint64_t epoch, struct str source, struct buf *why)
 {
     store_put_u64(&w->w, STR("E"), epoch);
+    store_put(&w->w, STR("S"), source);
     enum err e = store_write_commit(&w->w, why);
     free(w);
     return e;

@@ -15,13 +15,13 @@ struct keystore *keystore_open_writable(const char *path, struct buf *why);
 struct directory_write;
 /* NULL with why. End it with exactly one of commit and abort. */
 struct directory_write *directory_write_begin(struct directory *d, struct buf *why);
-/* source: the identity of the database that this epoch counts in. */
+/* source: the identity of the database that this epoch counts in, and of this epoch in it. */
 enum err directory_write_commit(struct directory_write *w, uint64_t epoch, struct str source,
                                 struct buf *why) MUST_CHECK;
 void directory_write_abort(struct directory_write *w);
 /* Empties everything, for a rebuild inside this transaction. */
 void directory_remove_all(struct directory_write *w);
-/* Was this directory filled from that database? */
+/* Was this directory filled from that database, at that epoch? */
 bool directory_source_is(const struct directory_view *v, struct str source);
 
 void directory_put_tenant(struct directory_write *w, uint64_t id, struct str name);
@@ -47,8 +47,10 @@ void directory_remove_route(struct directory_write *w, uint64_t tenant_id, struc
 
 struct keystore_write;
 struct keystore_write *keystore_write_begin(struct keystore *k, struct buf *why);
-enum err keystore_write_commit(struct keystore_write *w, uint64_t epoch, struct buf *why) MUST_CHECK;
+enum err keystore_write_commit(struct keystore_write *w, uint64_t epoch, struct str source,
+                               struct buf *why) MUST_CHECK;
 void keystore_write_abort(struct keystore_write *w);
+bool keystore_source_is(const struct keystore_view *v, struct str source);
 /* Empties everything, for a rebuild inside this transaction. */
 void keystore_remove_all(struct keystore_write *w);
 void keystore_put(struct keystore_write *w, const struct tls_identity *identity);

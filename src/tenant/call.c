@@ -160,7 +160,14 @@ bool call_progress(struct call *c, json_t *line)
 
 static enum err start_epoch(struct call *c)
 {
-    enum err e = db_run(db_query(c->db, "UPDATE meta SET epoch = epoch + 1"), NULL, c->why);
+    uint8_t random[8];
+    struct buf mark = {0};
+    rand_bytes(random, sizeof random);
+    hex_append(&mark, random, sizeof random);
+    struct db_query *q = db_query(c->db, "UPDATE meta SET epoch = epoch + 1, mark = $1");
+    db_bind_text(q, buf_str(&mark));
+    enum err e = db_run(q, NULL, c->why);
+    buf_release(&mark);
     return e ? e : db_get_int(db_query(c->db, "SELECT epoch FROM meta"), &c->epoch, c->why);
 }
 
@@ -169,12 +176,12 @@ enum err change_note(struct call *c, enum change_kind kind, struct str key1, str
     bool is_key = kind == CHANGE_KEY || kind == CHANGE_KEY_NAME;
     enum err e = c->epoch ? OK : start_epoch(c);
     if (!e && is_key && !c->has_key_epoch)
-        e = db_run(db_query(c->db, "UPDATE meta SET key_epoch = epoch"), NULL, c->why);
+        e = db_run(db_query(c->db, "UPDATE meta SET key_epoch = epoch, key_mark = mark"), NULL, c->why);
     c->has_key_epoch |= is_key;
     if (e)
         return e;
-    struct db_query *q =
-        db_query(c->db, "INSERT INTO change (epoch, kind, key1, key2) VALUES ($1, $2, $3, $4)");
+    struct db_query *q = db_query(c->db, "INSERT INTO change (epoch, kind, key1, key2, mark)"
+                                         " SELECT $1, $2, $3, $4, mark FROM meta");
     db_bind_int(q, c->epoch);
     db_bind_text(q, str_of(change_name(kind)));
     db_bind_text(q, key1);

@@ -164,5 +164,10 @@ const struct db_migration tenant_schema[] = {
     /* DS records that a zone wants at its parent and that are not there: since when. */
     {6, "CREATE TABLE zone_ds (zone_id BIGINT NOT NULL REFERENCES zone (id) ON DELETE CASCADE,"
         " ds TEXT NOT NULL, since_ms BIGINT NOT NULL, PRIMARY KEY (zone_id, ds))"},
+
+    /* Epochs alone cannot tell a restored database from the one that went on: each has a mark by chance. */
+    {7, "ALTER TABLE meta ADD COLUMN mark TEXT NOT NULL DEFAULT '';"
+        "ALTER TABLE meta ADD COLUMN key_mark TEXT NOT NULL DEFAULT '';"
+        "ALTER TABLE change ADD COLUMN mark TEXT NOT NULL DEFAULT ''"},
 };
 const size_t tenant_schema_count = sizeof tenant_schema / sizeof *tenant_schema;

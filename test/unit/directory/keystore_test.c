@@ -64,7 +64,7 @@ static void test_names(void **state)
     keystore_put_name(w, STR(""), 1);
     keystore_put_name(w, STR("*.mx.example"), 2);
     keystore_put_name(w, STR("b.mx.example"), 1);
-    assert_int_equal(keystore_write_commit(w, 5, &why), OK);
+    assert_int_equal(keystore_write_commit(w, 5, STR("test"), &why), OK);
     assert_int_equal(served(k, ""), -1);
     assert_int_equal(served(k, "other.example"), -1);
     assert_int_equal(served(k, "a.mx.example"), 2);
@@ -76,7 +76,7 @@ static void test_names(void **state)
     keystore_remove_all(w);
     keystore_put(w, &two);
     keystore_put_name(w, STR("b.mx.example"), 2);
-    assert_int_equal(keystore_write_commit(w, 6, &why), OK);
+    assert_int_equal(keystore_write_commit(w, 6, STR("test"), &why), OK);
     assert_int_equal(served(k, "b.mx.example"), 2);
     assert_int_equal(served(k, "a.mx.example"), 0);
     struct keystore_view v = {0};
@@ -89,7 +89,7 @@ static void test_names(void **state)
     keystore_put_name(w, STR("A.mx.example"), 1);
     keystore_put_name(w, STR("c.mx.example"), 3); /* a set that has nothing yet */
     keystore_put_name(w, STR(""), 2);
-    assert_int_equal(keystore_write_commit(w, 7, &why), OK);
+    assert_int_equal(keystore_write_commit(w, 7, STR("test"), &why), OK);
     assert_int_equal(served(k, "a.mx.example"), 1);
     assert_int_equal(served(k, "b.mx.example"), 2);
     assert_int_equal(served(k, "c.mx.example"), -2);
@@ -97,12 +97,12 @@ static void test_names(void **state)
     keystore_remove(w, 1);
     keystore_remove_name(w, STR("b.mx.EXAMPLE"));
     keystore_remove_name(w, STR("never.mx.example"));
-    assert_int_equal(keystore_write_commit(w, 8, &why), OK);
+    assert_int_equal(keystore_write_commit(w, 8, STR("test"), &why), OK);
     assert_int_equal(served(k, "a.mx.example"), -2);
     assert_int_equal(served(k, "b.mx.example"), -2);
     w = keystore_write_begin(k, &why);
     keystore_remove_name(w, STR(""));
-    assert_int_equal(keystore_write_commit(w, 9, &why), OK);
+    assert_int_equal(keystore_write_commit(w, 9, STR("test"), &why), OK);
     assert_int_equal(served(k, "b.mx.example"), 0);
     keystore_close(k);
     nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);

@@ -31,7 +31,7 @@ static void fill(struct keystore *k, const struct tls_identity *sets, struct are
     keystore_put(w, &sets[1]);
     for (unsigned i = 0; i < NAMES; i++)
         keystore_put_name(w, name_of(a, i), sets[i % 2].key_set);
-    assert_int_equal(keystore_write_commit(w, 1, &why), OK);
+    assert_int_equal(keystore_write_commit(w, 1, STR("test"), &why), OK);
     buf_release(&why);
 }
 

@@ -91,7 +91,7 @@ static void the_keystore_is_what_is_served(void **state)
     struct keystore_write *w = keystore_write_begin(k, &why);
     keystore_put(w, &managed);
     keystore_put(w, &other);
-    assert_int_equal(keystore_write_commit(w, 3, &why), OK);
+    assert_int_equal(keystore_write_commit(w, 3, STR("test"), &why), OK);
 
     uint64_t epoch = 0;
     struct serving_list list;
@@ -112,13 +112,13 @@ static void the_keystore_is_what_is_served(void **state)
     w = keystore_write_begin(k, &why);
     keystore_put(w, &managed);
     keystore_remove(w, 8);
-    assert_int_equal(keystore_write_commit(w, 4, &why), OK);
+    assert_int_equal(keystore_write_commit(w, 4, STR("test"), &why), OK);
     assert_int_equal(serving_read(k, &epoch, &list, &why), OK);
     assert_true(epoch == 4 && list.n == 1 && list.v[0].is_rsa);
     free(list.v);
     w = keystore_write_begin(k, &why);
     keystore_remove(w, 7);
-    assert_int_equal(keystore_write_commit(w, 5, &why), OK);
+    assert_int_equal(keystore_write_commit(w, 5, STR("test"), &why), OK);
     assert_int_equal(serving_read(k, &epoch, &list, &why), OK);
     assert_int_equal(list.n, 0);
     free(list.v);
