@@ -1,180 +1,13 @@
-/* The step: what evidence proves, which keys move, what follows. */
+/* The step: which keys move, what is published, what is served. */
 #include "keys/gate_priv.h"
 
-static void move(struct gate_out *out, struct gate_key *k, enum gate_event_kind what, enum gate_state to,
-                 int64_t wall_ms, struct str subject)
+void gate_move(struct gate_out *out, struct gate_key *k, enum gate_event_kind what, enum gate_state to,
+               int64_t wall_ms, struct str subject)
 {
     if (out->nevent < GATE_EVENTS_MAX)
         out->event[out->nevent++] = (struct gate_event){what, k->id, k->state, to, subject};
     k->state = to;
     k->since_ms = wall_ms;
-}
-
-static int64_t more_proof(int64_t proven_ms, struct gate_span span)
-{
-    return proven_ms < 0 || !span.joined ? 0 : proven_ms + span.proven_ms;
-}
-
-/* The largest TTL counts until it has been out of sight for two of itself. */
-static void raise_ttl(struct gate_set *set, const struct gate_evidence *e)
-{
-    int64_t now = set->ttl_ms;
-    for (size_t i = 0; i < e->nserver; i++)
-        if (e->server[i].answer != GATE_ANSWER_SILENT && e->server[i].ttl_ms > now)
-            now = e->server[i].ttl_ms;
-    if (now >= set->largest_ttl_ms) {
-        set->largest_ttl_ms = now;
-        set->lower_ttl_ms = 0;
-        set->lower_for_ms = -1;
-    } else if (now > set->lower_ttl_ms) {
-        set->lower_ttl_ms = now;
-    }
-}
-
-static void lower_ttl(struct gate_set *set, const struct gate_reading *r)
-{
-    if (!set->lower_ttl_ms || !r->whole)
-        return;
-    set->lower_for_ms = more_proof(set->lower_for_ms, r->servers);
-    if (set->lower_for_ms >= 2 * set->largest_ttl_ms) {
-        set->largest_ttl_ms = set->lower_ttl_ms;
-        set->lower_ttl_ms = 0;
-        set->lower_for_ms = -1;
-    }
-}
-
-static const struct gate_server *find_lacking(const struct gate_evidence *e, const struct gate_key *k)
-{
-    for (size_t i = 0; i < e->nserver; i++)
-        if (e->server[i].answer == GATE_ANSWER_SECURE && !gate_server_shows(&e->server[i], k))
-            return &e->server[i];
-    return NULL;
-}
-
-static void add_proof(struct gate_key *k, struct gate_span span)
-{
-    k->proven_ms = more_proof(k->proven_ms, span);
-}
-
-static void follow_ta(struct gate_set *set, const struct gate_reading *r)
-{
-    bool shown = gate_publishes_ta(set);
-    for (size_t i = 0; i < r->e->nserver; i++)
-        shown |= gate_server_shows_ta(&r->e->server[i]);
-    if (shown)
-        set->no_ta_ms = -1;
-    else if (r->whole)
-        set->no_ta_ms = more_proof(set->no_ta_ms, r->servers);
-}
-
-static void follow_sightings(const struct gate_set *set, const struct gate_reading *r, struct gate_key *k,
-                             struct gate_out *out)
-{
-    struct str subject = STR_NONE;
-    const struct gate_server *lacking = find_lacking(r->e, k);
-    if (lacking || r->jumped || (gate_publishes_ta(set) && !k->has_ta)) {
-        k->proven_ms = -1;
-        subject = lacking ? lacking->name : STR_NONE;
-    } else if (r->whole) {
-        add_proof(k, r->servers);
-    }
-    if (k->state == GATE_READY && k->proven_ms < gate_wait_ms(set))
-        move(out, k, GATE_EVENT_UNREADY, GATE_PUBLISHED, r->e->wall_ms, subject);
-}
-
-/* Does every edge say that it serves the key, under its CA while caches may hold 2 1 1? */
-static bool is_served_by_all(const struct gate_set *set, const struct gate_reading *r,
-                             const struct gate_key *k)
-{
-    bool all = r->confirmed, ca_matters = gate_ca_matters(set);
-    for (size_t i = 0; all && i < r->e->nedge; i++) {
-        const struct gate_edge *edge = &r->e->edge[i];
-        bool does = false;
-        for (size_t j = 0; j < edge->nserved; j++)
-            does |= memcmp(edge->served[j].spki, k->spki, sizeof k->spki) == 0 &&
-                    (!ca_matters || gate_has_chain(k, &edge->served[j]));
-        all = does;
-    }
-    return all;
-}
-
-/* Until every edge serves it an active key must be as proven as a ready one, or no edge is told to: a
- * restored database may be the one that calls it active, or that put its record back. A server without the
- * RRset demands nothing. */
-static void follow_active(const struct gate_set *set, const struct gate_reading *r, struct gate_key *k)
-{
-    for (size_t i = 0; i < r->e->nserver; i++) {
-        const struct gate_server *s = &r->e->server[i];
-        if (s->answer == GATE_ANSWER_SECURE && s->nrecord > 0 && !gate_server_shows(s, k)) {
-            k->proven_ms = -1;
-            return;
-        }
-    }
-    if (is_served_by_all(set, r, k))
-        k->proven_ms = GATE_SETTLED;
-    else if (k->proven_ms == GATE_SETTLED && !r->servers.joined)
-        k->proven_ms = 0;
-    else if (k->proven_ms != GATE_SETTLED && r->whole)
-        add_proof(k, r->servers);
-}
-
-/* Only confirmations made after the key was taken out of service count. Until there are some, proven_ms is
- * -1 - the time since. */
-static void follow_edges(const struct gate_set *set, const struct gate_reading *r, struct gate_key *k)
-{
-    if (gate_is_served(set, r->e, k, NULL)) {
-        k->proven_ms = -1;
-        return;
-    }
-    if (k->proven_ms < 0) {
-        k->proven_ms -= r->step.proven_ms;
-        if (r->confirmed && (r->e->nedge == 0 || r->oldest_confirmation_ms < -1 - k->proven_ms))
-            k->proven_ms = 0;
-    } else if (r->confirmed) {
-        add_proof(k, r->edges);
-    }
-}
-
-static bool seen_anywhere(const struct gate_evidence *e, const struct gate_key *k)
-{
-    struct gate_record own = gate_key_record(k);
-    for (size_t i = 0; i < e->nserver; i++)
-        if (gate_server_has(&e->server[i], &own))
-            return true;
-    return false;
-}
-
-static void follow_absence(const struct gate_set *set, const struct gate_reading *r, struct gate_key *k,
-                           struct gate_out *out)
-{
-    bool is_other = false; /* the same key under another CA is in use */
-    for (size_t i = 0; i < set->nkey; i++)
-        is_other |= &set->key[i] != k && memcmp(set->key[i].spki, k->spki, sizeof k->spki) == 0;
-    struct str edge;
-    if (!is_other && !k->is_compromised && gate_is_served(set, r->e, k, &edge)) {
-        k->proven_ms = -1;
-        move(out, k, GATE_EVENT_REVIVED, GATE_RETIRING, r->e->wall_ms, edge);
-    } else if (!is_other && seen_anywhere(r->e, k)) {
-        k->proven_ms = -1;
-    } else if (r->whole) {
-        add_proof(k, r->servers);
-    }
-}
-
-static void follow(struct gate_set *set, const struct gate_reading *r, struct gate_out *out)
-{
-    follow_ta(set, r);
-    for (size_t i = 0; i < set->nkey; i++) {
-        struct gate_key *k = &set->key[i];
-        if (k->state == GATE_PUBLISHED || k->state == GATE_READY)
-            follow_sightings(set, r, k, out);
-        else if (k->state == GATE_ACTIVE)
-            follow_active(set, r, k);
-        else if (k->state == GATE_RETIRING)
-            follow_edges(set, r, k);
-        else if (k->state == GATE_GONE)
-            follow_absence(set, r, k, out);
-    }
 }
 
 /* Nothing was ever promised or served: the first keys cannot contradict anything. */
@@ -191,13 +24,13 @@ static bool is_fresh(const struct gate_set *set, const struct gate_reading *r)
 
 static void retire(struct gate_key *k, int64_t wall_ms, struct gate_out *out)
 {
-    move(out, k, GATE_EVENT_RETIRED, GATE_RETIRING, wall_ms, STR_NONE);
+    gate_move(out, k, GATE_EVENT_RETIRED, GATE_RETIRING, wall_ms, STR_NONE);
     k->proven_ms = -1, k->roll = GATE_ROLL_NO;
 }
 
 static void activate(struct gate_key *k, int64_t wall_ms, struct gate_out *out)
 {
-    move(out, k, GATE_EVENT_ACTIVATED, GATE_ACTIVE, wall_ms, STR_NONE);
+    gate_move(out, k, GATE_EVENT_ACTIVATED, GATE_ACTIVE, wall_ms, STR_NONE);
     k->roll = GATE_ROLL_NO;
 }
 
@@ -228,7 +61,7 @@ static void publish(struct gate_set *set, int64_t wall_ms, struct gate_out *out)
         k->state = GATE_GENERATED;
         if (!fits)
             continue;
-        move(out, k, GATE_EVENT_PUBLISHED, GATE_PUBLISHED, wall_ms, STR_NONE);
+        gate_move(out, k, GATE_EVENT_PUBLISHED, GATE_PUBLISHED, wall_ms, STR_NONE);
         k->proven_ms = -1;
     }
 }
@@ -238,14 +71,14 @@ static void finish(struct gate_set *set, const struct gate_evidence *e, struct g
     for (size_t i = 0; i < set->nkey; i++) {
         struct gate_key *k = &set->key[i];
         if (k->state == GATE_RETIRING && k->proven_ms >= gate_wait_ms(set))
-            move(out, k, GATE_EVENT_GONE, GATE_GONE, e->wall_ms, STR_NONE);
+            gate_move(out, k, GATE_EVENT_GONE, GATE_GONE, e->wall_ms, STR_NONE);
         else if (gate_key_is_next(k) &&
                  (k->is_compromised || (k->state == GATE_GENERATED && !set->wants[k->algorithm])))
-            move(out, k, GATE_EVENT_DISCARDED, GATE_GONE, e->wall_ms, STR_NONE);
+            gate_move(out, k, GATE_EVENT_DISCARDED, GATE_GONE, e->wall_ms, STR_NONE);
         else if (gate_key_is_next(k) && !set->wants[k->algorithm])
             retire(k, e->wall_ms, out);
         else if (k->state == GATE_PUBLISHED && k->proven_ms >= gate_wait_ms(set))
-            move(out, k, GATE_EVENT_READY, GATE_READY, e->wall_ms, STR_NONE);
+            gate_move(out, k, GATE_EVENT_READY, GATE_READY, e->wall_ms, STR_NONE);
         else
             continue;
         if (k->state == GATE_GONE)
@@ -253,28 +86,12 @@ static void finish(struct gate_set *set, const struct gate_evidence *e, struct g
     }
 }
 
-/* What holds a ready key, doubts aside. */
-static enum gate_await promotion_awaits(const struct gate_set *set, const struct gate_evidence *e,
-                                        const struct gate_key *next)
-{
-    int current = gate_find_state(set, next->algorithm, GATE_ACTIVE);
-    if (current == GATE_NO_KEY || set->key[current].is_compromised)
-        return GATE_AWAIT_NOTHING;
-    if (next->roll == GATE_ROLL_NO)
-        return GATE_AWAIT_ROLL;
-    if (next->roll == GATE_ROLL_FORCED)
-        return GATE_AWAIT_NOTHING;
-    if (gate_find_state(set, next->algorithm, GATE_RETIRING) != GATE_NO_KEY)
-        return GATE_AWAIT_OLD_KEY;
-    return e->is_turn ? GATE_AWAIT_NOTHING : GATE_AWAIT_TURN;
-}
-
 static void switch_algorithm(struct gate_set *set, const struct gate_evidence *e, enum gate_algorithm a,
                              struct gate_out *out)
 {
     int current = gate_find_state(set, a, GATE_ACTIVE), next = gate_find_next(set, a);
     bool go = set->wants[a] && next != GATE_NO_KEY && set->key[next].state == GATE_READY &&
-              promotion_awaits(set, e, &set->key[next]) == GATE_AWAIT_NOTHING;
+              gate_promotion_awaits(set, e, &set->key[next]) == GATE_AWAIT_NOTHING;
     bool leave = current != GATE_NO_KEY && (!set->wants[a] || set->key[current].is_compromised) &&
                  gate_other_serves(set, a);
     if (current != GATE_NO_KEY && (go || leave))
@@ -289,7 +106,7 @@ static void forget(struct gate_set *set, struct gate_out *out, int64_t wall_ms)
     for (size_t i = 0; i < set->nkey; i++) {
         struct gate_key *k = &set->key[i];
         if (k->state == GATE_GONE && k->proven_ms >= gate_wait_ms(set))
-            move(out, k, GATE_EVENT_FORGOTTEN, GATE_GONE, wall_ms, STR_NONE);
+            gate_move(out, k, GATE_EVENT_FORGOTTEN, GATE_GONE, wall_ms, STR_NONE);
         else
             set->key[kept++] = *k;
     }
@@ -306,65 +123,6 @@ static bool wants_new_key(const struct gate_set *set, enum gate_algorithm a, con
     if (current == GATE_NO_KEY || set->key[current].is_compromised)
         return true;
     return set->keeps_next && gate_find_state(set, a, GATE_RETIRING) == GATE_NO_KEY;
-}
-
-void gate_key_waiting(const struct gate_set *set, const struct gate_evidence *e, size_t key,
-                      struct gate_waiting *out)
-{
-    const struct gate_key *k = &set->key[key];
-    *out = (struct gate_waiting){.key_id = k->id};
-    int64_t left = gate_wait_ms(set) - (k->proven_ms > 0 ? k->proven_ms : 0);
-    const struct gate_server *lacking = k->state == GATE_PUBLISHED ? find_lacking(e, k) : NULL;
-    if (gate_key_is_next(k) && gate_publishes_ta(set) && !k->has_ta) {
-        out->what = GATE_AWAIT_CA_MISSING;
-    } else if (k->state == GATE_GENERATED) {
-        out->what = GATE_AWAIT_RRSET_SIZE;
-    } else if (k->state == GATE_PUBLISHED && k->proven_ms < 0) {
-        out->what = GATE_AWAIT_PUBLICATION;
-        out->subject = lacking ? lacking->name : STR_NONE;
-    } else if (k->state == GATE_PUBLISHED) {
-        out->what = GATE_AWAIT_CACHES;
-        out->until_ms = e->wall_ms + left;
-    } else if (k->state == GATE_READY) {
-        out->what = promotion_awaits(set, e, k);
-    } else if (k->state == GATE_RETIRING && k->proven_ms < 0) {
-        out->what = GATE_AWAIT_EDGE_SWITCH;
-        (void)gate_is_served(set, e, k, &out->subject);
-    } else if (k->state == GATE_RETIRING) {
-        out->what = GATE_AWAIT_WITHDRAWAL;
-        out->until_ms = e->wall_ms + left;
-    }
-}
-
-/* What somebody asked for before what is under way, before what stands by. */
-static int weight(const struct gate_set *set, const struct gate_key *k)
-{
-    if (gate_key_is_next(k) &&
-        (k->roll != GATE_ROLL_NO || gate_find_state(set, k->algorithm, GATE_ACTIVE) < 0))
-        return 4;
-    if (k->state == GATE_RETIRING)
-        return 3;
-    if (k->state == GATE_PUBLISHED || k->state == GATE_GENERATED)
-        return 2;
-    return k->state == GATE_READY;
-}
-
-static void say_what_is_awaited(const struct gate_set *set, const struct gate_evidence *e,
-                                struct gate_out *out)
-{
-    if (out->nalarm) {
-        out->waiting = out->alarm[0];
-        return;
-    }
-    int most = 0;
-    for (size_t i = 0; i < set->nkey; i++)
-        if (weight(set, &set->key[i]) > most) {
-            most = weight(set, &set->key[i]);
-            gate_key_waiting(set, e, i, &out->waiting);
-        }
-    for (int a = 0; a < GATE_ALGORITHMS && !most; a++)
-        if (set->wants[a] && gate_find_next(set, (enum gate_algorithm)a) == GATE_NO_KEY && set->keeps_next)
-            out->waiting.what = GATE_AWAIT_NEXT_KEY;
 }
 
 static bool has_other_alarm(const struct gate_out *out, enum gate_await one, enum gate_await two)
@@ -434,7 +192,7 @@ static void conclude(const struct gate_set *set, const struct gate_evidence *e, 
             out->serve[a].what = GATE_SERVE_KEY, out->serve[a].key = (size_t)current;
         out->generate[a] = wants_new_key(set, (enum gate_algorithm)a, out);
     }
-    say_what_is_awaited(set, e, out);
+    gate_say_what_is_awaited(set, e, out);
 }
 
 /* Proof that grew may be lost in a crash, proof that was lost must not come back. */
@@ -468,10 +226,10 @@ void gate_step(struct gate_set *set, const struct gate_evidence *e, struct gate_
     struct gate_reading r;
     ENSURE(e->boot);
     *out = (struct gate_out){0};
-    raise_ttl(set, e);
+    gate_raise_ttl(set, e);
     gate_read(set, e, &r);
-    lower_ttl(set, &r);
-    follow(set, &r, out);
+    gate_lower_ttl(set, &r);
+    gate_follow(set, &r, out);
     gate_judge(set, &r, out);
     start_fresh(set, &r, out);
     publish(set, e->wall_ms, out);

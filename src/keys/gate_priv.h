@@ -28,6 +28,21 @@ void gate_read(const struct gate_set *set, const struct gate_evidence *e, struct
 void gate_judge(const struct gate_set *set, const struct gate_reading *r, struct gate_out *out);
 bool gate_has_alarm(const struct gate_out *out, enum gate_await what);
 
+void gate_move(struct gate_out *out, struct gate_key *k, enum gate_event_kind what, enum gate_state to,
+               int64_t wall_ms, struct str subject);
+/* What the step proves of every key. The TTLs first: raise, read, lower. */
+void gate_raise_ttl(struct gate_set *set, const struct gate_evidence *e);
+void gate_lower_ttl(struct gate_set *set, const struct gate_reading *r);
+void gate_follow(struct gate_set *set, const struct gate_reading *r, struct gate_out *out);
+/* A server that validates and does not show the key; NULL: none. */
+const struct gate_server *gate_find_lacking(const struct gate_evidence *e, const struct gate_key *k);
+/* What holds a ready key, doubts aside. */
+enum gate_await gate_promotion_awaits(const struct gate_set *set, const struct gate_evidence *e,
+                                      const struct gate_key *next);
+/* Fills out->waiting. */
+void gate_say_what_is_awaited(const struct gate_set *set, const struct gate_evidence *e,
+                              struct gate_out *out);
+
 /* Two TTLs, the largest in force; at least one and five seconds. */
 int64_t gate_wait_ms(const struct gate_set *set);
 
