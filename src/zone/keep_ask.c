@@ -4,7 +4,7 @@
 
 #define TLSA_OF_HOST "_25._tcp."
 
-enum { READ_MS = 30000, REST_LEAST_MS = 50, REST_MOST_MS = 60000, REST_FAILED_MS = 10000, REST_FACTOR = 20 };
+enum { READ_MS = 30000, REST_LEAST_MS = 50, REST_MOST_MS = 60000, REST_FAILED_MS = 10000, REST_FACTOR = 5 };
 
 void keep_versions_release(struct keep_versions *v)
 {

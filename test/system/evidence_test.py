@@ -186,6 +186,14 @@ def not_level(hosted: Hosted) -> list[str]:
     return [why for one in status.get("rrsets", []) if "hosts" in one for why in one["why"].splitlines()]
 
 
+def test_hosts_with_records_of_their_own_roll_on_a_primary_that_signs_when_asked(make):
+    """PowerDNS: its transfer has the serial and the signatures that its answers have."""
+    hosted = make("online", "--tlsa", "host", engine="powerdns")
+    hosts = hosted.host(*HOSTS[:3])
+    hosted.roll()
+    assert all(hosted.keys()["active"] in tlsa_of(hosted, host) for host in hosts) and not_level(hosted) == []
+
+
 def test_a_host_in_the_middle_without_the_next_key_holds_the_gate(make):
     """Somebody takes the next key's record, then all records, from one of twelve hosts, and the publisher is not let near
     it: the gate says which host."""
