@@ -21,19 +21,24 @@ class Run:
 
     def __init__(self, lab, build, name, **options):
         self.lab = lab
-        self.edge = Kedge(lab, build, name, EDGE, authority_private="yes", authority_program=shutil.which("knotd"),
-                          authority_address=f"{PRIMARY}:53", authority_zone=ZONES, authority_server=SERVER,
-                          authority_secondary=f"{SECONDARY}:53", authority_edge_address=[EDGE, "fd00:25::3"], **options)
+        self.edge = Kedge(lab, build, name, EDGE, **{
+            "authority_private": "yes", "authority_program": shutil.which("knotd"), "authority_address": f"{PRIMARY}:53",
+            "authority_zone": ZONES, "authority_server": SERVER, "authority_secondary": f"{SECONDARY}:53",
+            "authority_edge_address": [EDGE, "fd00:25::3"], **options})
         self.public = authority.Secondary("public", self.edge.folder / "public", [SECONDARY], 53)
-        self.public.follow((PRIMARY, 53), None, ZONES)
         self.server = None
 
-    def start(self):
+    def serve(self, zones=tuple(ZONES)):
+        """Starts the public server."""
+        self.public.follow((PRIMARY, 53), None, zones)
+        self.public.start()
+
+    def start(self, zones=tuple(ZONES)):
         """Starts it, and waits until all zones are there."""
         begin = len(self.edge.log("run"))
         command = [find(self.edge.build, "kedge"), "--config", self.edge.configuration, "run"]
         self.server = process.Server("kedge run", command, self.edge.log_file("run"))
-        self.server.wait_ready(lambda: all(f"zone-ds zone={zone}" in self.edge.log("run")[begin:] for zone in ZONES), 20)
+        self.server.wait_ready(lambda: all(f"zone-ds zone={zone}" in self.edge.log("run")[begin:] for zone in zones), 20)
 
     def ds(self, zone: str) -> str:
         """The DS record that the log tells to enter at the parent."""

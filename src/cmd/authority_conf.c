@@ -5,34 +5,16 @@
 #include <unistd.h>
 
 #include "base/base.h"
+#include "cmd/authority_check.h"
+#include "cmd/authority_secret.h"
 #include "cmd/daemon.h"
 #include "net/addr.h"
 
-enum { SECRET_OCTETS = 32, KEY_FILE_MAX = 4096 };
+enum { SECRET_OCTETS = 32 };
 
 static void file_name(const struct conf *conf, const char *name, struct buf *out)
 {
     buf_set(out, "%s/authority/%s", conf->data_directory, name);
-}
-
-enum err authority_secret(const struct conf *conf, struct buf *out, struct buf *why)
-{
-    struct buf path = {0}, text = {0}, octets = {0};
-    file_name(conf, "key", &path);
-    enum err e = file_read(buf_cstr(&path), KEY_FILE_MAX, &text, why);
-    struct str secret = str_trim(buf_str(&text));
-    (void)str_cut(&secret, ':'); /* algorithm:name:secret, as kdig -y and knsupdate -y take it */
-    (void)str_cut(&secret, ':');
-    if (!e && (!base64_decode(&octets, secret) || octets.n == 0)) {
-        buf_set(why, "%s is not algorithm:name:secret with the secret in base64", buf_cstr(&path));
-        e = ERR_MALFORMED;
-    }
-    if (!e)
-        buf_add(out, secret);
-    buf_release(&path);
-    buf_release(&text);
-    buf_release(&octets);
-    return e;
 }
 
 static void write_file(const struct conf *conf, const char *name, struct str content,
@@ -154,35 +136,10 @@ static void authority_text(const struct conf *conf, struct str secret, const str
         buf_printf(out, "include: \"%s\"\n", conf->authority_include);
 }
 
-/* A server's name inside of its own zone would need an address there, which nobody publishes. */
-static void check_servers(const struct conf *conf)
-{
-    for (size_t z = 0; z < conf->authority_zone.n; z++) {
-        struct str zone = str_of(conf->authority_zone.v[z]);
-        for (size_t i = 0; i < conf->authority_server.n; i++) {
-            struct str name = str_of(conf->authority_server.v[i]);
-            if (str_equal_nocase(name, zone) || (name.n > zone.n && name.p[name.n - zone.n - 1] == '.' &&
-                                                 str_equal_nocase(str_from(name, name.n - zone.n), zone)))
-                die(EXIT_CONFIG, "option authority_server: %s is in the zone %s; name a server outside of it",
-                    conf->authority_server.v[i], conf->authority_zone.v[z]);
-        }
-    }
-}
-
 char *authority_conf_write(const struct conf *conf, const struct passwd *owner)
 {
     struct buf path = {0}, text = {0}, secret = {0}, why = {0};
-    if (!conf->authority_zone.n || !conf->authority_server.n || !conf->authority_edge_address.n)
-        die(EXIT_CONFIG,
-            "option authority_private: needs at least one authority_zone, one authority_server and one "
-            "authority_edge_address");
-    check_servers(conf);
-    if (access(conf->authority_program, X_OK))
-        die(EXIT_CONFIG,
-            "option authority_program: %s cannot be run; install Knot DNS, or set authority_private = no",
-            conf->authority_program);
-    if (*conf->authority_include && access(conf->authority_include, R_OK))
-        die(EXIT_CONFIG, "option authority_include: %s cannot be read", conf->authority_include);
+    authority_check(conf);
     daemon_make_folder("data_directory", conf->data_directory, 0700, owner);
     buf_set(&path, "%s/authority", conf->data_directory);
     daemon_make_folder("data_directory", buf_cstr(&path), 0700, owner);
@@ -192,6 +149,7 @@ char *authority_conf_write(const struct conf *conf, const struct passwd *owner)
     authority_text(conf, buf_str(&secret), owner, &text);
     write_file(conf, "knot.conf", buf_str(&text), owner);
     file_name(conf, "knot.conf", &path);
+    authority_check_file(conf, buf_cstr(&path));
     buf_release(&text);
     buf_release(&secret);
     buf_release(&why);

@@ -1,5 +1,5 @@
 /* The private primary of the MX zones that `kedge run` starts: a Knot that signs with ECDSA P-256, rolls its
- * zone signing keys, and takes changes from whoever has the TSIG key in data_directory/authority/key. */
+ * keys, and takes changes from whoever has the TSIG key in data_directory/authority/key. */
 #ifndef CMD_AUTHORITY_CONF_H
 #define CMD_AUTHORITY_CONF_H
 
@@ -7,14 +7,8 @@
 
 #include "conf/conf.h"
 
-#define AUTHORITY_KEY_NAME "kedge"
-#define AUTHORITY_KEY_ALGORITHM "hmac-sha256"
-
 /* Makes data_directory/authority with the key (once) and knot.conf (each time), for `owner` (NULL: this
  * user); dies with the option's name when it cannot. Returns the path of knot.conf, malloc'd. */
 char *authority_conf_write(const struct conf *conf, const struct passwd *owner);
-
-/* The key's secret in base64, appended. */
-enum err authority_secret(const struct conf *conf, struct buf *out, struct buf *why) MUST_CHECK;
 
 #endif

@@ -1,6 +1,6 @@
 #include "cmd/authority_rows.h"
 
-#include "cmd/authority_conf.h"
+#include "cmd/authority_secret.h"
 
 #define EDGE_GROUP "default" /* where edges register */
 

@@ -63,12 +63,11 @@ static bool has_servers(struct knotc *k, const char *zone, const struct conf_lis
     return all;
 }
 
-static bool set_servers(struct knotc *k, const char *zone, const struct conf *conf)
+static bool set_servers(struct knotc *k, const char *zone, const struct conf *conf, bool is_new)
 {
     const struct conf_list *servers = &conf->authority_server;
     struct buf name = {0}, ttl = {0};
-    bool fine = true;
-    (void)KNOTC(k, "zone-unset", zone, "@", "NS"); /* a new zone has none */
+    bool fine = is_new || KNOTC(k, "zone-unset", zone, "@", "NS");
     for (size_t i = 0; fine && i < servers->n; i++) {
         buf_set(&name, "%s.", servers->v[i]);
         fine = KNOTC(k, "zone-set", zone, "@", ttl_text(conf, &ttl), "NS", buf_cstr(&name));
@@ -83,9 +82,11 @@ static bool make_zone(struct knotc *k, const char *zone, const struct conf *conf
     bool is_new = !KNOTC(k, "zone-read", zone, "@", "SOA");
     if (!is_new && has_servers(k, zone, &conf->authority_server))
         return true;
-    (void)KNOTC(k, "zone-abort", zone); /* what an earlier run left half done */
-    bool fine = KNOTC(k, "zone-begin", zone) && (!is_new || add_soa(k, zone, conf)) &&
-                set_servers(k, zone, conf) && KNOTC(k, "zone-commit", zone);
+    bool fine = KNOTC(k, "zone-begin", zone);
+    if (!fine) /* an earlier run left it half done */
+        fine = KNOTC(k, "zone-abort", zone) && KNOTC(k, "zone-begin", zone);
+    fine = fine && (!is_new || add_soa(k, zone, conf)) && set_servers(k, zone, conf, is_new) &&
+           KNOTC(k, "zone-commit", zone);
     if (fine)
         log_event(LOG_INFO, is_new ? "zone-made" : "zone-servers-changed", LOG_TEXT("zone", zone));
     return fine;

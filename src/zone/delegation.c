@@ -43,7 +43,9 @@ static enum zone_ds_sight see(struct arena *a, const struct zone_delegation *d, 
                             dns_error_sentence(ds->error));
         return ZONE_DS_UNKNOWN;
     }
-    *why = STR("the parent has no DS record for the zone");
+    *why = ds->status == DNS_NXDOMAIN
+               ? STR("the parent does not know the zone: enter its NS records there, and this DS record")
+               : STR("the parent has no DS record for the zone");
     if (ds->status != DNS_DATA)
         return ZONE_DS_MISSING;
     *why = STR("the resolver does not vouch for the DS records at the parent: the parent is not signed");

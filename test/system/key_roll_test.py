@@ -85,7 +85,7 @@ def run(lab, build, request):
     """A run whose keys live for seconds, with its DS record entered."""
     made = Run(lab, build, f"rolling-{request.node.name}", **FAST)
     made.start()
-    made.public.start()
+    made.serve()
     made.enter_ds(ZONE, made.ds(ZONE))  # empties the resolver's cache of what it had of the zone before it was there
     made.enter_ds(ZONE, made.ds(ZONE), ttl=DS_TTL)
     lab.internet.resolver.forget("example.")

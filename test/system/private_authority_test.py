@@ -3,23 +3,29 @@
 import shutil
 import socket
 import stat
+from types import SimpleNamespace
 
 import dns.exception
+import dns.flags
 import dns.query
 import dns.rcode
+import dns.rdatatype
 import dns.tsig
 import pytest
 
 from lab import process
 from lab.kedge import Kedge
+from lab.primary import TsigKey
 from lab.private import EDGE, PRIMARY, SECONDARY, SERVER, ZONES, Run
+from zone_test import Hand
+
 
 @pytest.fixture
 def run(lab, build, request):
-    """A run that is up; it ends with the test."""
-    made = Run(lab, build, f"private-{request.node.name}")
+    """A run that is up; it ends with the test. A parameter is more options."""
+    made = Run(lab, build, f"private-{request.node.name}", **getattr(request, "param", {}))
     made.start()
-    made.public.start()
+    made.serve()
     yield made
     made.public.stop()
     made.server.stop()
@@ -77,17 +83,102 @@ def test_control_knows_the_zones_by_itself(run):
     assert edge.json("zone", "show", ZONES[0])["ttl"] == 60, "what the operator chose stays"
 
 
+def mistaken(lab, build, name, **options):
+    """What `kedge run` says of these options; it must end by itself."""
+    edge = Kedge(lab, build, name, EDGE, **{
+        "authority_private": "yes", "authority_program": shutil.which("knotd"), "authority_zone": ZONES[0],
+        "authority_server": SERVER, "authority_edge_address": EDGE, **options})
+    return edge.try_cli("run")
+
+
 @pytest.mark.parametrize("options, says", [
     ({"authority_program": "/nowhere/knotd"}, "authority_program"),
     ({"authority_zone": []}, "authority_zone"),
     ({"authority_edge_address": []}, "authority_edge_address"),
     ({"authority_server": f"ns.{ZONES[0]}"}, "authority_server"),
     ({"authority_include": "/nowhere/knot.conf"}, "authority_include"),
+    ({"authority_include": "/etc/hostname"}, "authority_include: Knot refuses"),
+    ({"authority_zone": [ZONES[0], ZONES[0].upper()]}, "authority_zone: MX1.PRIVATE.EXAMPLE is named twice"),
+    ({"authority_zsk_lifetime": "1min"}, "authority_zsk_lifetime: Knot refuses"),
+    ({"authority_ksk_lifetime": "1min"}, "authority_ksk_lifetime: Knot refuses"),
+    ({"authority_program": "/bin/true"}, "knotc must be beside knotd"),
 ])
-def test_a_mistake_is_named(lab, build, tmp_path, options, says, request):
-    edge = Kedge(lab, build, f"mistake-{abs(hash(request.node.name))}", EDGE, authority_private="yes",
-                 authority_program=shutil.which("knotd"), authority_zone=ZONES[0], authority_server=SERVER,
-                 authority_edge_address=EDGE)
-    edge.configure(**options)
-    done = edge.try_cli("run")
+def test_a_mistake_is_named(lab, build, options, says, request):
+    done = mistaken(lab, build, f"mistake-{abs(hash(request.node.name))}", **options)
     assert done.returncode == 78 and says in done.stderr, done.stderr
+
+
+def test_an_address_that_cannot_be_had_is_named(lab, build):
+    address = f"{PRIMARY}:53"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind((PRIMARY, 53))
+        done = mistaken(lab, build, "mistake-udp", authority_address=address)
+    assert done.returncode == 71 and f"authority_address: the private primary cannot listen on {address}" in done.stderr, done.stderr
+    assert "another program listens there" in done.stderr
+    with socket.create_server((PRIMARY, 53)):
+        done = mistaken(lab, build, "mistake-tcp", authority_address=address)
+    assert done.returncode == 71 and "another program listens there" in done.stderr, done.stderr
+    done = mistaken(lab, build, "mistake-foreign", authority_address="203.0.113.9:53")
+    assert done.returncode == 71 and "no interface of this machine has that address" in done.stderr, done.stderr
+
+
+def test_a_folder_that_cannot_be_made_is_named(lab, build):
+    done = mistaken(lab, build, "mistake-folder", data_directory="/proc/kedge")
+    assert done.returncode == 71 and "option data_directory" in done.stderr and "/proc/kedge" in done.stderr, done.stderr
+
+
+NEW = "mx9.private.example"
+
+
+@pytest.mark.parametrize("run", [{"authority_zone": [*ZONES, NEW]}], indirect=True, ids=["new"])
+def test_a_zone_that_the_parent_does_not_know(run):
+    def told(what):
+        out = run.edge.try_cli("zone", "status", NEW).stdout
+        return out if what in out else ""
+
+    out = process.wait_for(lambda: told("the parent does not know the zone: enter its NS records there"), 30,
+                           "zone status tells that there is no delegation")
+    assert f"{NEW}. DS {run.ds(NEW)} (awaited since 20" in out, out
+    run.enter_ds(NEW)
+    process.wait_for(lambda: told("the parent has no DS record for the zone"), 30, "zone status tells that the DS record alone is missing")
+
+
+def ask_denied(run, name: str, kind: str):
+    """The public server's denial."""
+    return run.public.ask(f"{name}.{ZONES[0]}", kind)
+
+
+def denial_types(message) -> set[str]:
+    return {dns.rdatatype.to_text(rrset.rdtype) for rrset in message.authority}
+
+
+@pytest.mark.parametrize("run", [{"authority_denial": "nsec"}, {"authority_denial": "nsec3"}], indirect=True, ids=["nsec", "nsec3"])
+def test_denials_are_sound(lab, run, build):
+    zone, kind = ZONES[0], run.edge.options["authority_denial"].upper()
+    run.enter_ds(zone, run.ds(zone))
+    assert run.update(zone, "_25._tcp.host", 5, "TLSA", f"3 1 1 {'ab' * 32}") == dns.rcode.NOERROR
+    process.wait_for(lambda: run.public.ask(f"_25._tcp.host.{zone}", "TLSA").answer, 10, "the update is public")
+    for name, rcode in (("_tcp.host", dns.rcode.NOERROR), ("host", dns.rcode.NOERROR), ("nothing", dns.rcode.NXDOMAIN)):
+        for told in (ask_denied(run, name, "TLSA"), lab.internet.resolver.ask(f"{name}.{zone}", "TLSA")):
+            assert told.rcode() == rcode and not told.answer, f"{name}: {told}"
+            assert {"SOA", kind, "RRSIG"} == denial_types(told), f"{name}: {told}"
+        assert told.flags & dns.flags.AD, f"the resolver vouches for the denial of {name}"
+    parameters = [str(one) for rrset in run.public.ask(zone, "NSEC3PARAM").answer for one in rrset if rrset.rdtype == 51]
+    assert parameters == (["1 0 0 -"] if kind == "NSEC3" else []), "RFC 9276: no iterations, no salt"
+    algorithm, name, secret = (run.edge.folder / "data/authority/key").read_text().strip().split(":")
+    hand = Hand(build, lab, SimpleNamespace(primary=SimpleNamespace(address=PRIMARY, port=53), zones=ZONES,
+                                            key=TsigKey(name, algorithm, secret)))
+    seen = hand.observe(("_tcp.host", "TLSA"), ("nothing", "TLSA"))
+    hand.close()
+    assert seen["everywhere"] == [True, True] and len(seen["servers"]) == 2, seen
+    assert all(one["proof"] == "valid" and not one["records"] for server in seen["servers"] for one in server["rrsets"]), seen
+
+
+def test_the_kind_of_denial_can_be_changed(lab, run):
+    run.enter_ds(ZONES[0], run.ds(ZONES[0]))
+    assert "NSEC" in denial_types(ask_denied(run, "nothing", "A"))
+    assert run.server.stop() == 0
+    run.edge.configure(authority_denial="nsec3")
+    run.start()
+    process.wait_for(lambda: "NSEC3" in denial_types(ask_denied(run, "nothing", "A")), 20, "NSEC3 is public")
+    assert lab.internet.resolver.ask(f"nothing.{ZONES[0]}", "A").flags & dns.flags.AD
