@@ -6,7 +6,7 @@
 #include "net/addr.h"
 #include "zone/delegation.h"
 
-enum { WANTED_MAX = 8, REMIND_MS = 86400000, LEAST_MS = 1000 };
+enum { WANTED_MAX = 8, REMIND_MS = 86400000, LEAST_MS = 1000, AGAIN_MS = 60000, VAIN_MAX = 3 };
 
 bool authority_ksk_wanted(struct knotc *k, const char *zone, struct buf *out)
 {
@@ -26,6 +26,7 @@ struct watched {
     const char *zone;
     struct buf wanted;
     bool is_done;  /* Knot was told, or has nothing to be told */
+    unsigned vain; /* times that Knot had no key to go on with */
     int64_t seen;  /* clock_mono: when it was first seen at the parent; 0: it is not */
     int64_t until; /* when Knot may be told */
     int64_t told;  /* when the operator was last told that it is awaited; 0: not yet */
@@ -49,16 +50,20 @@ static void tell_awaited(struct watched *w, const struct zone_delegation *d)
     buf_release(&text);
 }
 
-/* The old key goes at once. */
+/* The old key goes at once. That no key is ready is the rule after a restart: the one that is named in CDS
+ * has taken over long ago. */
 static void confirm(struct knotc *k, struct watched *w)
 {
     bool told = KNOTC(k, "zone-ksk-submitted", w->zone);
-    w->is_done = told || str_find(buf_str(&k->said), STR("no key ready")) != SIZE_MAX;
+    bool in_vain = !told && str_find(buf_str(&k->said), STR("no key ready")) != SIZE_MAX;
+    w->vain += in_vain;
+    w->is_done = told || w->vain >= VAIN_MAX;
+    w->until = clock_mono() + AGAIN_MS;
     if (told)
         log_event(LOG_INFO, "zone-ksk-took-over", LOG_TEXT("zone", w->zone),
                   LOG_STR("ds", str_trim(buf_str(&w->wanted))),
                   LOG_TEXT("next", "other DS records of the zone may be removed at the parent"));
-    else if (!w->is_done)
+    else if (!in_vain)
         log_event(LOG_ERROR, "zone-ksk-not-confirmed", LOG_TEXT("zone", w->zone),
                   LOG_STR("why", str_trim(buf_str(&k->said))));
 }
@@ -116,6 +121,7 @@ static bool watch_one(struct knotc *k, const struct conf *conf, struct resolver 
     bool answers = authority_ksk_wanted(k, w->zone, &wanted) || KNOTC(k, "status");
     if (!str_equal(buf_str(&wanted), buf_str(&w->wanted))) { /* another key, or the first */
         w->is_done = false;
+        w->vain = 0;
         w->seen = w->told = 0;
         buf_set(&w->wanted, "%s", buf_cstr(&wanted));
     }

@@ -76,8 +76,15 @@ def tag(ds: str) -> int:
 
 def at(run, event: str, ds: str) -> datetime.datetime:
     """When the log says that, about that DS record."""
-    line = run.edge.wait_log("run", rf"event={event} zone={re.escape(ZONE)} .*{ds}", 60)
+    line = run.edge.wait_log("run", rf"event={event} zone={re.escape(ZONE)} .*{ds}", 120)
     return datetime.datetime.fromisoformat(re.search(r"time=(\S+)Z", line)[1])
+
+
+def is_entered(lab) -> bool:
+    """Whether the resolver has the DS record as it is now. An answer that was on its way may come after the cache was
+    emptied, and stay for long."""
+    lab.internet.resolver.forget("example.")
+    return any(rrset.rdtype == dns.rdatatype.DS and rrset.ttl <= DS_TTL for rrset in lab.internet.resolver.ask(ZONE, "DS").answer)
 
 
 @pytest.fixture
@@ -86,9 +93,9 @@ def run(lab, build, request):
     made = Run(lab, build, f"rolling-{request.node.name}", **FAST)
     made.start()
     made.serve()
-    made.enter_ds(ZONE, made.ds(ZONE))  # empties the resolver's cache of what it had of the zone before it was there
     made.enter_ds(ZONE, made.ds(ZONE), ttl=DS_TTL)
-    lab.internet.resolver.forget("example.")
+    process.wait_for(lambda: is_entered(lab), 30, "the resolver has forgotten what it had of the zone before it was there")
+    at(made, "zone-ksk-took-over", made.ds(ZONE))
     yield made
     made.public.stop()
     made.server.stop()
@@ -123,7 +130,7 @@ def test_both_keys_roll_and_the_zone_is_always_valid(lab, run):
     promised = tlsa(run)
     assert run.edge.try_cli("key", "roll", "g1").returncode == 0
 
-    enter = process.wait_for(lambda: record(run, "enter"), 60, "zone status tells which DS record to enter")
+    enter = process.wait_for(lambda: record(run, "enter"), 120, "zone status tells which DS record to enter")
     new_ds, since = enter["ds"], enter["since"]
     assert since and tag(new_ds) != tag(old_ds) and {tag(old_ds), tag(new_ds)} == keys(run, 257)
     told = run.edge.try_cli("zone", "status", ZONE).stdout
@@ -147,7 +154,7 @@ def test_both_keys_roll_and_the_zone_is_always_valid(lab, run):
 def test_without_the_new_ds_record_the_old_key_stays(lab, run):
     old_ds = run.ds(ZONE)
     onlooker = Onlooker(lab, (ZONE, "SOA"), (ZONE, "DNSKEY"))
-    enter = process.wait_for(lambda: record(run, "enter"), 60, "zone status tells which DS record to enter")
+    enter = process.wait_for(lambda: record(run, "enter"), 120, "zone status tells which DS record to enter")
     wrong = f"{tag(enter['ds'])} 13 2 {'AB' * 32}"
     run.enter_ds(ZONE, old_ds, wrong, ttl=DS_TTL)  # a slip of the operator: right tag, wrong digest
     process.wait_for(lambda: any(one["ds"] == wrong for one in status(run)["delegation"]["records"]), 20, "the slip is seen")
