@@ -82,12 +82,14 @@ struct facts_key {
     uint8_t spki[32];
 };
 
+enum { FACTS_ZONES = 2 };
+
 struct facts {
     struct arena *arena;
     struct arena *parts; /* of what was looked at at the same time; see gather.h */
     size_t part_count;
-    struct zones *zones, *own_zones; /* where the zones come from; see zones.h */
-    struct zone_met *met[2];         /* domain's, MX host's; borrowed from there */
+    struct zones *zones, *own_zones;   /* where the zones come from; see zones.h */
+    struct zone_met *met[FACTS_ZONES]; /* domain's, MX host's; borrowed from there */
     struct str domain, tenant;
     int64_t now_ms;
     uint16_t port; /* of SMTP */

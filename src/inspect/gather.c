@@ -273,7 +273,7 @@ void facts_release(struct facts *f)
     for (size_t i = 0; i < f->part_count; i++)
         arena_release(&f->parts[i]);
     f->part_count = 0;
-    for (size_t i = 0; i < sizeof f->met / sizeof *f->met; i++) {
+    for (size_t i = 0; i < FACTS_ZONES; i++) {
         if (f->met[i])
             zones_give(f->zones, f->met[i]);
         f->met[i] = NULL;

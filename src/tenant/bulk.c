@@ -102,17 +102,18 @@ static void tell(struct bulk *b)
 static enum err flush(struct bulk *b)
 {
     enum err e = b->n ? tenant_transact(b->outer->store, TENANT_WRITE, run_portion, b, b->outer->why) : OK;
+    int64_t done = b->changed + b->unchanged + b->failed;
     bool whole = b->n == PORTION; /* else it was the last one */
     b->n = 0;
     arena_release(&b->a);
     tell(b);
     if (e || !whole || !tenant_is_stopping(b->outer->store))
         return e;
-    buf_set(b->outer->why,
-            "kedge-control is stopping: %lld domains are done, the others as they were; the same command "
-            "does the "
-            "rest when it is up again",
-            (long long)(b->changed + b->unchanged + b->failed));
+    buf_set(
+        b->outer->why,
+        "kedge-control is stopping: %lld domains are done, the others as they were; the same command does "
+        "the rest when it is up again",
+        (long long)done);
     return ERR_CLOSED;
 }
 

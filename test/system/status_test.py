@@ -12,6 +12,8 @@ import subprocess
 import threading
 
 import dns.message
+import dns.query
+import dns.rcode
 import dns.rdatatype
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -335,6 +337,47 @@ def test_nobody_looks_on_for_a_caller_who_left(watcher):
     edge, asking = watcher
     asking.kill()
     assert "connection closed" in edge.wait_log("control", "event=call verb=domain.status", 60)
+
+
+class FailingResolver:
+    """Passes questions on to the lab's resolver until it is told to fail."""
+
+    def __init__(self, address: str):
+        self.fails = False
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((address, 53))
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            wire, client = self.socket.recvfrom(4096)
+            threading.Thread(target=self._answer, args=(wire, client), daemon=True).start()
+
+    def _answer(self, wire: bytes, client):
+        query = dns.message.from_wire(wire)
+        if self.fails:
+            reply = dns.message.make_response(query)
+            reply.set_rcode(dns.rcode.REFUSED)
+        else:
+            reply = dns.query.udp(query, world.RESOLVER, 10)
+        self.socket.sendto(reply.to_wire(), client)
+
+
+def test_a_resolver_that_begins_to_fail_ends_a_long_look(world_lab, build, tmp_path):
+    resolver = FailingResolver("127.0.44.30")
+    edge = Kedge(world_lab, build, "status-failing", "127.0.44.12", resolver="127.0.44.30:53")
+    edge.start("control")
+    many_nobodies(edge)
+    with open(tmp_path / "shown", "wb") as out:
+        asking = subprocess.Popen([find(build, "kedge"), "--config", edge.configuration, "domain", "status", "--all"], stdout=out,
+                                  stderr=subprocess.PIPE, text=True, env=process.environ())
+        process.wait_for(lambda: (tmp_path / "shown").stat().st_size, 60, "the first domains are shown")
+        resolver.fails = True
+        said = asking.communicate(timeout=60)[1]
+    edge.stop()
+    assert asking.returncode == 1
+    assert "without a resolver that can be relied on" in said, said
+    assert len((tmp_path / "shown").read_text(encoding="utf-8").splitlines()) < 3000
 
 
 @pytest.mark.parametrize("words, shown", [((), "nobody.example"), (("--json",), '"domain":"nobody.example"')], ids=["text", "json"])
