@@ -34,6 +34,7 @@ struct askers {
     int resolver, domain[SERVERS_MAX], host[SERVERS_MAX];
     size_t domains, hosts;
     long window, going, questions, again;
+    double looked; /* for questions to repeat */
     struct asked *v;
     uint16_t *free;
     struct pollfd poll[1 + 2 * SERVERS_MAX];
@@ -103,8 +104,11 @@ static void repeat(struct askers *s)
 
 static void wait_for_answers(struct askers *s)
 {
-    if (poll(s->poll, s->fds, 1000) == 0)
+    (void)poll(s->poll, s->fds, 1000);
+    if (wall_seconds() - s->looked >= 1) {
+        s->looked = wall_seconds();
         repeat(s);
+    }
     for (nfds_t i = 0; i < s->fds; i++)
         if (s->poll[i].revents)
             receive(s, s->poll[i].fd);
