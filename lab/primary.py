@@ -15,6 +15,7 @@ import dns.name
 import dns.query
 import dns.rcode
 import dns.rdatatype
+import dns.rrset
 import dns.tsig
 import dns.update
 import dns.zone
@@ -83,17 +84,19 @@ class NameServer:
         query.flags &= ~dns.flags.RD
         return dns.query.udp_with_fallback(query, self.address, timeout=timeout, port=self.port)[0]
 
+    def _soa(self, zone: str) -> list[dns.rrset.RRset]:
+        try:
+            return self.ask(zone, "SOA", 0.3).answer
+        except (OSError, dns.exception.DNSException):  # one that is still starting says strange things, too
+            return []
+
     def serial(self, zone: str) -> int | None:
         """The SOA serial that it serves; None when it serves none."""
-        try:
-            answer = self.ask(zone, "SOA", 0.3).answer
-        except (OSError, dns.exception.Timeout):
-            return None
-        return next((r[0].serial for r in answer if r.rdtype == dns.rdatatype.SOA), None)
+        return next((r[0].serial for r in self._soa(zone) if r.rdtype == dns.rdatatype.SOA), None)
 
     def serves_signed(self, zone: str) -> bool:
         """Whether it serves the zone with signatures."""
-        return self.serial(zone) is not None and len(self.ask(zone, "SOA").answer) == 2
+        return {r.rdtype for r in self._soa(zone)} >= {dns.rdatatype.SOA, dns.rdatatype.RRSIG}
 
 
 class Primary(NameServer):
