@@ -6,12 +6,14 @@ import gzip
 import json
 import subprocess
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
 from control_test import Control
 from lab import kedge, process
 
+HOME = Path(__file__).resolve().parent.parent.parent
 DOMAIN = "acme.example"
 HOST = "acme-example.k1.example"
 
@@ -129,3 +131,10 @@ def test_the_reader_is_locked_up(build):
             assert limits["Max address space"] == str(512 << 20) and limits["Max cpu time"] == "10", limits
         finally:
             reader.kill()
+
+
+def test_the_unit_lets_the_reader_lock_itself_up():
+    """@system-service has no seccomp(2) (systemd 252): without it every report would be refused, and only under systemd."""
+    unit = (HOME / "systemd/kedge-control.service.in").read_text(encoding="utf-8")
+    allowed = [line.split("=", 1)[1].split() for line in unit.splitlines() if line.startswith("SystemCallFilter=")]
+    assert allowed and all("seccomp" in words and "@system-service" in words for words in allowed), allowed
