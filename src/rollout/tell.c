@@ -31,6 +31,9 @@ static void tell_wave(const struct rollout *r, size_t i, json_t *lines)
         add_line(lines, "    TLS reports: %lld sessions good, %lld bad; before: %lld good, %lld bad",
                  (long long)t->now.good, (long long)t->now.bad, (long long)t->before.good,
                  (long long)t->before.bad);
+    if (*t->organization)
+        add_line(lines, "      most failures by %s: %s, %lld sessions", t->organization, t->result,
+                 (long long)t->sessions);
 }
 
 void rollout_tell(const struct rollout *r, json_t *described)
