@@ -173,19 +173,50 @@ static json_t *describe_row(struct db_query *q)
     return o;
 }
 
+#define ROW                                                                                                  \
+    "SELECT t.id, p.n, t.organization, t.begin_ms, t.end_ms, t.taken_ms, p.domain, p.type, p.successes,"     \
+    " p.failures, t.report_id FROM "
+#define NEWEST " ORDER BY t.end_ms DESC, t.id DESC, p.n LIMIT "
+
+static struct db_query *query_all(struct call *c, int64_t most)
+{
+    struct db_query *q =
+        db_query(c->db, ROW "tlsrpt t JOIN tlsrpt_policy p ON p.tlsrpt_id = t.id" NEWEST "$1");
+    db_bind_int(q, most);
+    return q;
+}
+
+/* By index, as there may be reports about a million others. */
+static struct db_query *query_domain(struct call *c, struct str domain, struct str mx_host, int64_t most)
+{
+    struct db_query *q = db_query(
+        c->db, ROW "(SELECT tlsrpt_id, n FROM tlsrpt_policy WHERE domain = $1"
+                   " UNION SELECT tlsrpt_id, n FROM tlsrpt_policy WHERE domain = $2"
+                   " UNION SELECT tlsrpt_id, n FROM tlsrpt_failure WHERE mx_host = $2) wanted"
+                   " JOIN tlsrpt t ON t.id = wanted.tlsrpt_id"
+                   " JOIN tlsrpt_policy p ON p.tlsrpt_id = wanted.tlsrpt_id AND p.n = wanted.n" NEWEST "$3");
+    db_bind_text(q, domain);
+    db_bind_text(q, mx_host);
+    db_bind_int(q, most);
+    return q;
+}
+
+/* The domain itself when it has none of its own. */
+static enum err mx_host_of(struct call *c, struct str domain, struct str *out)
+{
+    struct db_query *q = db_query(c->db, "SELECT mx_host FROM domain WHERE name = $1");
+    db_bind_text(q, domain);
+    *out = db_next(q) && db_text(q, 0).n ? arena_str(c->a, db_text(q, 0)) : domain;
+    return db_end(q, c->why);
+}
+
 enum err report_list(struct call *c, struct str domain, int64_t most, json_t **out)
 {
-    enum err e = OK;
-    struct db_query *q = db_query(
-        c->db,
-        "SELECT t.id, p.n, t.organization, t.begin_ms, t.end_ms, t.taken_ms, p.domain, p.type, p.successes,"
-        " p.failures, t.report_id FROM tlsrpt t JOIN tlsrpt_policy p ON p.tlsrpt_id = t.id"
-        " WHERE $1 = '' OR p.domain = $1 OR p.domain = (SELECT mx_host FROM domain WHERE name = $1)"
-        " OR EXISTS (SELECT 1 FROM tlsrpt_failure f JOIN domain d ON d.mx_host = f.mx_host"
-        " WHERE f.tlsrpt_id = p.tlsrpt_id AND f.n = p.n AND d.name = $1)"
-        " ORDER BY t.begin_ms DESC, t.id DESC, p.n LIMIT $2");
-    db_bind_text(q, domain);
-    db_bind_int(q, most);
+    struct str mx_host;
+    enum err e = mx_host_of(c, domain, &mx_host);
+    if (e)
+        return e;
+    struct db_query *q = domain.n ? query_domain(c, domain, mx_host, most) : query_all(c, most);
     *out = json_array();
     while (!e && db_next(q)) {
         json_t *row = describe_row(q);

@@ -142,6 +142,7 @@ const struct db_migration tenant_schema[] = {
         "CREATE TABLE tlsrpt_failure (tlsrpt_id BIGINT NOT NULL REFERENCES tlsrpt (id) ON DELETE CASCADE,"
         " n BIGINT NOT NULL, result TEXT NOT NULL, mx_host TEXT NOT NULL, sessions BIGINT NOT NULL,"
         " PRIMARY KEY (tlsrpt_id, n, result, mx_host));"
+        "CREATE INDEX tlsrpt_failure_by_mx_host ON tlsrpt_failure (mx_host);"
         "CREATE INDEX domain_by_mx_host ON domain (mx_host);"
         "ALTER TABLE rollout_wave ADD COLUMN first_ms BIGINT NOT NULL DEFAULT 0;"
         "ALTER TABLE rollout_wave ADD COLUMN report_good BIGINT NOT NULL DEFAULT 0;"

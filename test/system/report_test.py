@@ -76,6 +76,10 @@ def test_taken_in_every_form_and_counted_once(control, tmp_path):
     assert first["failure_details"] == [{"result": "tlsa-invalid", "mx_host": HOST, "sessions": 7},
                                         {"result": "validation-failure", "mx_host": HOST, "sessions": 2}]
     assert len(control.json("report", "list")) == 3 and not control.json("report", "list", "--domain", "other.example")
+    customer = tmp_path / "c.json"
+    customer.write_text(json.dumps(report("4", domain="customer.example", failures=[("dane-required", HOST, 1)])), encoding="utf-8")
+    control.run("report", "take", customer)
+    assert [r["domain"] for r in control.json("report", "list", "--domain", DOMAIN)].count("customer.example") == 1
     table = control.run("report", "list").stdout
     assert "validation-failure:2 tlsa-invalid:7" in table and "Company-Y" in table
 
