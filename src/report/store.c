@@ -178,10 +178,13 @@ static json_t *describe_row(struct db_query *q)
     " p.failures, t.report_id FROM "
 #define NEWEST " ORDER BY t.end_ms DESC, t.id DESC, p.n LIMIT "
 
+/* Each report has a policy: no more reports than rows are wanted. */
 static struct db_query *query_all(struct call *c, int64_t most)
 {
     struct db_query *q =
-        db_query(c->db, ROW "tlsrpt t JOIN tlsrpt_policy p ON p.tlsrpt_id = t.id" NEWEST "$1");
+        db_query(c->db, ROW
+                 "(SELECT id FROM tlsrpt ORDER BY end_ms DESC, id DESC LIMIT $1) wanted"
+                 " JOIN tlsrpt t ON t.id = wanted.id JOIN tlsrpt_policy p ON p.tlsrpt_id = t.id" NEWEST "$1");
     db_bind_int(q, most);
     return q;
 }
