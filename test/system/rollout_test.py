@@ -123,7 +123,9 @@ def test_a_wave_of_which_others_report_failures_undoes_itself(lab, hosted, domai
     status = until(hosted, "halted")
     assert status["cause"] == "reports" and "Company-X: tlsa-invalid, 31 sessions" in status["because"], status
     assert not shown(hosted, "domain", "show", domain)["dane"]
-    assert "Company-X: tlsa-invalid, 31 sessions" in hosted.cli("rollout", "status", "spring")
+    said = hosted.cli("rollout", "status", "spring")
+    assert "before; most by Company-X: tlsa-invalid, 31 sessions" in said, said
+    assert "TLS reports: 220 sessions good, 41 bad; before: 0 good, 0 bad" in said, said
 
 
 class Real:
