@@ -12,6 +12,7 @@ Modules, bottom first:
   authority    managed zones: a hidden primary, public secondaries, the DS record in the parent
   sink        SMTP and LMTP servers that store what they get
   attacker    a man in the middle on the SMTP connection
+  witness     looks at TLSA records and handshakes all the time, and says what a sender would not have believed
   postfix     a mail provider that knows nothing of us
   exim        another sender
   flow        constant mail from a Postfix that takes DANE or nothing, and the books about it
