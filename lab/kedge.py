@@ -41,6 +41,7 @@ class Kedge:
             **options,
         }
         self.servers: dict[str, process.Server] = {}
+        self.environment: dict[str, str] = {}  # of daemons that are started from now on
         self.configure()
 
     def configure(self, **options):
@@ -63,7 +64,7 @@ class Kedge:
                 program = find(self.build, f"kedge-{name}")
                 server = process.Server(
                     f"kedge-{name}", [program, "--config", self.configuration], self.log_file(name),
-                    {**process.environ(), "NOTIFY_SOCKET": str(notify)},
+                    {**process.environ(), **self.environment, "NOTIFY_SOCKET": str(notify)},
                 )
                 self.servers[name] = server
                 server.wait_ready(lambda: "READY=1" in _received(ready), 15)

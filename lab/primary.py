@@ -152,6 +152,17 @@ class Primary(NameServer):
 class Knot(Primary):
     """Knot DNS, as it should be run for zones fed by updates: everything in the journal, no zone file."""
 
+    def freeze(self):
+        """From now on it takes no updates."""
+        self._control("zone-freeze")
+
+    def thaw(self):
+        """Takes updates again, and those that came meanwhile."""
+        self._control("zone-thaw")
+
+    def _control(self, *words):
+        process.once(process.program("knotc"), "-b", "-s", self.folder / "run" / "knot.sock", *words, *self.plan.text)
+
     def launch(self):
         key, ttl, lifetime = self.plan.key, self.plan.ttl, self.plan.lifetime
         (self.folder / "run").mkdir(exist_ok=True)
