@@ -10,13 +10,15 @@
 
 #include "directory/directory.h"
 
-static const char usage[] = "usage: lookup [-n LOOKUPS] DIRECTORY <NAMES\n"
-                            "Prints microseconds a look-up: of the directory, of LMDB alone.\n";
+static const char usage[] =
+    "usage: lookup [-n LOOKUPS] DIRECTORY <NAMES\n"
+    "Prints microseconds of processor time a look-up: of the directory, of LMDB alone.\n";
 
-static double wall_seconds(void)
+/* Of this process: what else the machine does is not the directory's cost, and nothing here waits. */
+static double cpu_seconds(void)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
@@ -53,7 +55,7 @@ static double by_directory(const char *path, const struct names *names, long n)
     if (!d)
         die(EXIT_OS, "%s", buf_cstr(&why));
     uint64_t state = 1;
-    double start = wall_seconds();
+    double start = cpu_seconds();
     for (long i = 0; i < n; i++) {
         struct directory_view view;
         struct dir_domain domain;
@@ -66,7 +68,7 @@ static double by_directory(const char *path, const struct names *names, long n)
         directory_end(&view);
         arena_release(&a);
     }
-    double took = wall_seconds() - start;
+    double took = cpu_seconds() - start;
     directory_close(d);
     return took;
 }
@@ -87,14 +89,14 @@ static double by_lmdb(const char *path, const struct names *names, long n)
     want(mdb_txn_begin(env, NULL, MDB_RDONLY, &txn), "begin");
     want(mdb_dbi_open(txn, NULL, 0, &dbi), "open");
     uint64_t state = 1;
-    double start = wall_seconds();
+    double start = cpu_seconds();
     for (long i = 0; i < n; i++) {
         char key[600];
         int length = snprintf(key, sizeof key, "d%s", chosen(names, &state));
         MDB_val k = {(size_t)length, key}, v;
         want(mdb_get(txn, dbi, &k, &v), key);
     }
-    double took = wall_seconds() - start;
+    double took = cpu_seconds() - start;
     mdb_txn_abort(txn);
     mdb_env_close(env);
     return took;
