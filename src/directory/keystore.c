@@ -57,10 +57,10 @@ uint64_t keystore_epoch(const struct keystore_view *v)
     return store_get_u64(v->reader, STR("E"));
 }
 
-bool keystore_source_is(const struct keystore_view *v, struct str source)
+struct str keystore_source(const struct keystore_view *v)
 {
     struct str is;
-    return store_get(v->reader, STR("S"), &is) && str_equal(is, source);
+    return store_get(v->reader, STR("S"), &is) ? is : STR_NONE;
 }
 
 static void key_identity(struct store_key *k, uint64_t key_set)

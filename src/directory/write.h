@@ -50,7 +50,8 @@ struct keystore_write *keystore_write_begin(struct keystore *k, struct buf *why)
 enum err keystore_write_commit(struct keystore_write *w, uint64_t epoch, struct str source,
                                struct buf *why) MUST_CHECK;
 void keystore_write_abort(struct keystore_write *w);
-bool keystore_source_is(const struct keystore_view *v, struct str source);
+/* The source of the last commit; until the view ends. */
+struct str keystore_source(const struct keystore_view *v);
 /* Empties everything, for a rebuild inside this transaction. */
 void keystore_remove_all(struct keystore_write *w);
 void keystore_put(struct keystore_write *w, const struct tls_identity *identity);

@@ -176,11 +176,15 @@ static enum err sync_keystore(const struct sync *s, struct arena *a, const struc
     if (e)
         return e;
     int64_t has = (int64_t)keystore_epoch(&v);
-    bool is_done = has == now->key_epoch && keystore_source_is(&v, wanted);
+    bool is_done = has == now->key_epoch && str_equal(keystore_source(&v), wanted);
     e = is_done ? OK : identity_at(s->db, a, now, has, &was, why);
-    bool anew = e == ERR_NOT_FOUND || !keystore_source_is(&v, was);
+    bool anew = e == ERR_NOT_FOUND || !str_equal(keystore_source(&v), was);
     if (!is_done && (!e || e == ERR_NOT_FOUND))
         e = has_vague_changes(s->db, has, &is_vague, why);
+    if (!is_done && anew && str_starts(keystore_source(&v), now->source) && (was.n || has > now->key_epoch))
+        log_event(LOG_WARN, "database-restored", LOG_NUM("epoch", now->key_epoch),
+                  LOG_NUM("served_epoch", has),
+                  LOG_TEXT("text", "edges go on serving what they serve until the gate has looked"));
     anew |= is_vague;
     if (!is_done && anew)
         keep_managed(&v, a, &kept);
