@@ -214,7 +214,8 @@ static enum err save_key(struct call *c, int64_t set_id, struct gate_key *k)
         "INSERT INTO gate_key (pair_id, algorithm, spki_sha256, ta_sha256, lost, state, since_ms, proven_ms,"
         " roll, roll_ms, compromised, id, key_set_id, forgotten)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0)"
-        " ON CONFLICT (id) DO UPDATE SET pair_id = excluded.pair_id, ta_sha256 = excluded.ta_sha256,"
+        " ON CONFLICT (id) DO UPDATE SET pair_id = excluded.pair_id, algorithm = excluded.algorithm,"
+        " spki_sha256 = excluded.spki_sha256, ta_sha256 = excluded.ta_sha256,"
         " lost = excluded.lost, state = excluded.state, since_ms = excluded.since_ms,"
         " proven_ms = excluded.proven_ms, roll = excluded.roll, roll_ms = excluded.roll_ms,"
         " compromised = excluded.compromised");

@@ -69,7 +69,7 @@ static __attribute__((unused)) int teardown(void **state)
 }
 
 /* Arguments as JSON with ' for ". */
-static enum err call(struct fixture *f, const char *verb, const char *args)
+static __attribute__((unused)) enum err call(struct fixture *f, const char *verb, const char *args)
 {
     char *text = strdup(args);
     for (char *p = text; *p; p++)
@@ -85,7 +85,7 @@ static enum err call(struct fixture *f, const char *verb, const char *args)
     return e;
 }
 
-static void good(struct fixture *f, const char *verb, const char *args)
+static __attribute__((unused)) void good(struct fixture *f, const char *verb, const char *args)
 {
     if (call(f, verb, args))
         fail_msg("%s %s: %s", verb, args, buf_cstr(&f->why));
