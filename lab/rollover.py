@@ -93,7 +93,7 @@ class Rollover:
         try:
             process.wait_for(self.is_at_rest, seconds, "the keys are at rest")
         except process.Failed as why:
-            raise process.Failed(f"{why}\n{self.edge.cli('key', 'show', GROUP)}") from None
+            raise process.Failed(f"{why}\n{self.edge.cli('key', 'show', GROUP)}{self.story()}") from None
         return self.states()
 
     @staticmethod
@@ -142,7 +142,7 @@ class Rollover:
         try:
             process.wait_for(active, seconds, f"key {number} is served")
         except process.Failed as why:
-            raise process.Failed(f"{why}\n{self.edge.cli('key', 'show', GROUP)}") from None
+            raise process.Failed(f"{why}\n{self.edge.cli('key', 'show', GROUP)}{self.story()}") from None
 
     def findings(self, domain: str | None = None) -> dict[str, list[dict]]:
         """kedge domain status: the findings by code."""
@@ -188,6 +188,11 @@ class Rollover:
     def _copy(source, target):
         with contextlib.closing(sqlite3.connect(source)) as old, contextlib.closing(sqlite3.connect(target)) as new:
             old.backup(new)
+
+    def story(self) -> str:
+        """What the gate said and did, the end of it."""
+        lines = [line for line in self.edge.log("control").splitlines() if "event=gate-awaits" in line or "event=key " in line]
+        return "\n".join(lines[-25:])
 
     def stop(self):
         """Ends all of it."""
