@@ -40,7 +40,7 @@ struct keep_zone {
     struct zone_evidence evidence; /* of the last look; n == 0 without one */
     bool has_evidence;
     json_t *hosts; /* what the last look found of hosts with TLSA records of their own; NULL: none */
-    struct keep_versions versions; /* the watcher's alone */
+    struct keep_versions versions;     /* the watcher's alone */
     struct zone_delegation delegation; /* of the same look; memory is the evidence's */
     struct arena wanted_arena;
     struct str *wanted_ds; /* CDS, as last read back */

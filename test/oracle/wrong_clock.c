@@ -1,5 +1,5 @@
-/* A preloaded library: the wall clock is wrong by the seconds in the file that WRONG_CLOCK names, from one call to the
- * next. The monotonic clock stays right, as on a machine whose time is set. */
+/* A preloaded library: the wall clock is wrong by the seconds in the file that WRONG_CLOCK names, from one
+ * call to the next. The monotonic clock stays right, as on a machine whose time is set. */
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
