@@ -1,6 +1,8 @@
 #include "zone/keeper_priv.h"
 
-enum { LINGER_MS = 10000, SAFETY_MS = 60000 };
+/* A primary signs the updates of its zones one after the other: more at a time would only wait there until
+ * they time out. */
+enum { LINGER_MS = 10000, SAFETY_MS = 60000, JOBS_OF_PRIMARY = 4 };
 
 struct keeper *keeper_new(const struct keeper_conf *conf)
 {
@@ -84,22 +86,37 @@ static void compare_all(struct keeper *k)
     for (size_t i = 0; !e && i < names.n; i++) {
         struct keep_zone *z = keep_zone_get(k, names.rows[i].name);
         z->is_there = z->is_due = true;
+        z->primary = names.rows[i].primary;
     }
     arena_release(&names.arena);
     buf_release(&why);
 }
 
-/* Starts what is due; when the next one will be. With the lock held. */
+static size_t jobs_of(const struct keeper *k, const struct addr *primary)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < k->zone_n; i++)
+        n += k->zones[i]->is_busy && addr_equal_ip(&k->zones[i]->primary, primary) &&
+             addr_port(&k->zones[i]->primary) == addr_port(primary);
+    return n;
+}
+
+/* Starts what is due; a job that ends makes room for the next. Says when the next one will be. With the lock
+ * held. */
 static deadline start_due(struct keeper *k, deadline next)
 {
+    size_t first = k->turn;
     for (size_t i = 0; i < k->zone_n; i++) {
-        struct keep_zone *z = k->zones[i];
+        struct keep_zone *z = k->zones[(first + i) % k->zone_n];
         if (!z->is_there || !z->is_due || z->is_busy)
             continue;
         if (z->not_before > clock_mono()) {
             next = z->not_before < next ? z->not_before : next;
             continue;
         }
+        if (jobs_of(k, &z->primary) >= JOBS_OF_PRIMARY)
+            continue;
+        k->turn = (first + i + 1) % k->zone_n;
         struct buf why = {0};
         z->is_due = false;
         z->is_busy = true;

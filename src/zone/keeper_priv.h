@@ -29,13 +29,14 @@ struct keep_report {
 struct keep_zone {
     struct keeper *keeper;
     char *name;
-    bool is_there;      /* in the database */
-    bool is_busy;       /* a job has it */
-    bool is_due;        /* look at it */
-    bool must_read;     /* the primary may have changed otherwise: read it back */
-    int64_t not_before; /* clock_mono */
-    unsigned failures;  /* in a row */
-    uint64_t rounds;    /* jobs that ended */
+    bool is_there;       /* in the database */
+    bool is_busy;        /* a job has it */
+    struct addr primary; /* as last read from the database */
+    bool is_due;         /* look at it */
+    bool must_read;      /* the primary may have changed otherwise: read it back */
+    int64_t not_before;  /* clock_mono */
+    unsigned failures;   /* in a row */
+    uint64_t rounds;     /* jobs that ended */
     struct keep_report report;
     struct zone_evidence evidence; /* of the last look; n == 0 without one */
     bool has_evidence;
@@ -64,8 +65,9 @@ struct keeper {
     pthread_t publisher, watcher;
     struct keep_zone **zones;
     size_t zone_n;
-    uint64_t published;          /* hash of what the gate publishes */
-    struct map served;           /* key set -> pairs that the keystore was told of; the watcher's alone */
+    size_t turn;        /* the zone that is looked at first when jobs are started: all come in turn */
+    uint64_t published; /* hash of what the gate publishes */
+    struct map served;  /* key set -> pairs that the keystore was told of; the watcher's alone */
     struct keep_absences absent; /* the watcher's alone */
 };
 
