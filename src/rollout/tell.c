@@ -15,13 +15,15 @@ static void add_line(json_t *lines, const char *format, ...)
 static void tell_wave(const struct rollout *r, size_t i, json_t *lines)
 {
     const struct rollout_wave *w = &r->wave[i];
-    if (i >= r->begun) {
+    if (!r->begun_ms[i]) {
         add_line(lines, "  wave %zu  domains %zu  not begun", i + 1, w->domains);
         return;
     }
     add_line(lines, "  wave %zu  domains %zu  %s, well for %lld s of %lld", i + 1, w->domains,
-             w->is_ready ? "on" : "being switched on", (long long)(w->held_ms / 1000),
-             (long long)(r->rules.hold_ms / 1000));
+             i >= r->begun ? "undone"
+             : w->is_ready ? "on"
+                           : "being switched on",
+             (long long)(w->held_ms / 1000), (long long)(r->rules.hold_ms / 1000));
     add_line(lines,
              "    mail: %lld good, %lld bad; before: %lld good, %lld bad; MX hosts with bad probes: %lld",
              (long long)w->now.good, (long long)w->now.bad, (long long)w->before.good,

@@ -84,7 +84,7 @@ def test_a_wave_that_goes_bad_undoes_itself(lab, hosted, domain, turn_away):
     assert not shown(hosted, "domain", "show", domain)["dane"]
     said = hosted.cli("rollout", "status", "spring")
     assert said.startswith("rollout spring is halted: a wave went bad") and "  because more mail is deferred or turned away" in said
-    assert "wave 1  domains 1  not begun" in said, said
+    assert "wave 1  domains 1  undone, " in said, said
     assert "event=rollout-bad" in hosted.log("control") and "event=rollout-undone" in hosted.log("control")
 
 
