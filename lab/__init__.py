@@ -12,12 +12,13 @@ Modules, bottom first:
   authority    managed zones: a hidden primary, public secondaries, the DS record in the parent
   sink        SMTP and LMTP servers that store what they get
   attacker    a man in the middle on the SMTP connection
-  witness     looks at TLSA records and handshakes all the time, and says what a sender would not have believed
+  witness     somebody who looks at TLSA records and handshakes all the time, and says what a cache would not match
   postfix     a mail provider that knows nothing of us
   exim        another sender
   flow        constant mail from a Postfix that takes DANE or nothing, and the books about it
   doorman     a load balancer in front of an edge
   kedge       our own daemons
   private     kedge run with a primary of its own
+  rollover    a place to watch rollovers: an edge, its keys, a zone on two secondaries, a domain
   lab         all of it together: Lab().up()
 """

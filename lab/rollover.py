@@ -44,8 +44,8 @@ class Rollover:
                  "--edge-group", "here", "--ttl", f"{TTL}s", "--address-ttl", f"{TTL}s")
         edge.cli("key", "add", "--group", GROUP, *key_words)
         edge.cli("tenant", "add", "acme")
-        edge.cli("domain", "add", self.domain, "--tenant", "acme", "--mailbox-host", f"lmtp:{world.MAILBOXES}:{self.lab.lmtp_port}",
-                 "--recipients", "any", "--dane")
+        mailbox_host = f"lmtp:{world.MAILBOXES}:{self.lab.lmtp_port}"
+        edge.cli("domain", "add", self.domain, "--tenant", "acme", "--mailbox-host", mailbox_host, "--recipients", "any", "--dane")
         self.lab.add_zone(self.domain, f"@ MX 10 {self.mx_host}.\n")
         return self
 
@@ -80,7 +80,7 @@ class Rollover:
         return found[0] if found else None
 
     def is_at_rest(self) -> bool:
-        """A key of each algorithm is served, the next one is ready, all servers have just their records, and nothing is doubted."""
+        """Of each algorithm one key is served and one is ready; servers have their records alone; nothing is doubted."""
         view = self.view()
         promised = {f"3 1 1 {k['spki_sha256']}" for k in view["keys"] if k["state"] != "gone"}
         each = {a: sorted(s for (of, _), s in self.states(view).items() if of == a) for a in view["algorithm"].split()}

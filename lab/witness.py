@@ -115,10 +115,14 @@ class Witness:
         return self
 
     def __exit__(self, kind, *_):
-        self._end.set()
-        self._thread.join()
+        self.stop()
         if kind is None:
             self.check()
+
+    def stop(self):
+        """It looks no more."""
+        self._end.set()
+        self._thread.join()
 
     def _run(self):
         while not self._end.wait(0.05):

@@ -165,6 +165,7 @@ def holds_though_tampered(place, algorithm: str, put: str | None, code: str):
         finally:
             place.managed.primary.thaw()
         place.wait_published(f"3 1 1 {place.key(algorithm, 'active')['spki_sha256']}")
+        watching.stop()
         seen, watching.untrue = watching.untrue, []
     assert seen and all(f"serves {algorithm} key" in one for one in seen), f"the witness noticed nothing, or too much: {seen}"
     return numbers["ecdsa"]
