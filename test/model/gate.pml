@@ -217,9 +217,6 @@ inline follow_active(key) {
   for (s : 0 .. SERVERS - 1) { lacks = lacks || (answers(s) && zone[s] && !shows(zone[s], key)) }
   all = confirmed; /* is_served_by_all */
   for (i : 0 .. EDGES - 1) { all = all && said[i * ALGORITHMS + key % ALGORITHMS] == key }
-#ifdef ACTIVE_IS_SETTLED
-  all = true;
-#endif
   if
   :: lacks -> set.proof[key] = -1
   :: else ->
