@@ -318,6 +318,7 @@ init {
 }
 
 #ifdef REACH
+#define switched ((zone[0] & TA_BITS) == TA_BITS && serves[0] == 1) /* both CAs are pinned (before the old chain goes), the new chain is served */
 #define rolled (set.state[0] == UNKNOWN && set.state[1] == ACTIVE && zone[0] == 2 && zone[SERVERS - 1] == 2 && serves[0] == 1 && serves[SLOTS - 1] == 1)
-ltl never_rolled { [] !(REACH) }
+ltl never_reached { [] !(REACH) }
 #endif
