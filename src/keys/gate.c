@@ -25,7 +25,7 @@ static bool is_fresh(const struct gate_set *set, const struct gate_reading *r)
 static void retire(struct gate_key *k, int64_t wall_ms, struct gate_out *out)
 {
     gate_move(out, k, GATE_EVENT_RETIRED, GATE_RETIRING, wall_ms, STR_NONE);
-    k->proven_ms = -1, k->roll = GATE_ROLL_NO;
+    k->proven_ms = GATE_UNTOLD, k->roll = GATE_ROLL_NO;
 }
 
 static void activate(struct gate_key *k, int64_t wall_ms, struct gate_out *out)
@@ -195,6 +195,17 @@ static void conclude(const struct gate_set *set, const struct gate_evidence *e, 
     gate_say_what_is_awaited(set, e, out);
 }
 
+/* The keystore is told when the step says of every algorithm what to serve. */
+static void note_told(struct gate_set *set, const struct gate_out *out)
+{
+    for (int a = 0; a < GATE_ALGORITHMS; a++)
+        if (set->wants[a] && out->serve[a].what == GATE_SERVE_KEEP)
+            return;
+    for (size_t i = 0; i < set->nkey; i++)
+        if (set->key[i].state == GATE_RETIRING && set->key[i].proven_ms == GATE_UNTOLD)
+            set->key[i].proven_ms = -1;
+}
+
 /* Proof that grew may be lost in a crash, proof that was lost must not come back. */
 static bool must_save(const struct gate_set *before, const struct gate_set *set, const struct gate_out *out)
 {
@@ -244,4 +255,5 @@ void gate_step(struct gate_set *set, const struct gate_evidence *e, struct gate_
     remember(set, &r);
     out->must_save = must_save(&before, set, out);
     conclude(set, e, out);
+    note_told(set, out);
 }

@@ -70,7 +70,8 @@ struct gate_key {
     enum gate_state state;
     int64_t since_ms; /* wall clock, in this state since; for people */
     /* Towards the next state; below 0: not begun. published, ready: seen on all servers; active:
-     * GATE_SETTLED, less after its record was missing; retiring: all edges said since that they stopped;
+     * GATE_SETTLED, less after its record was missing; retiring: all edges said, since the
+     * keystore was told of another key, that they stopped;
      * gone: seen nowhere. The gate's alone. */
     int64_t proven_ms;
     enum gate_roll roll;

@@ -229,7 +229,7 @@ static bool adopt(struct gate_set *set, struct gate_record record, enum gate_alg
                            .lost = record,
                            .state = GATE_RETIRING,
                            .since_ms = wall_ms,
-                           .proven_ms = -1};
+                           .proven_ms = GATE_UNTOLD};
     if (record.usage == 3 && record.selector == 1 && record.mtype == 1)
         memcpy(k->spki, record.digest, sizeof k->spki);
     return true;
@@ -311,7 +311,10 @@ static void take_what_is_live(struct gate_set *set, const struct gate_evidence *
             k->roll = GATE_ROLL_NO;
         } else {
             k->state = state_beside_live(set, e, k);
-            k->proven_ms = k->state == GATE_GONE ? k->proven_ms : -1;
+            if (k->state == GATE_RETIRING)
+                k->proven_ms = GATE_UNTOLD;
+            else if (k->state != GATE_GONE)
+                k->proven_ms = -1;
         }
         if (k->state != before)
             k->since_ms = e->wall_ms;

@@ -113,6 +113,8 @@ static void follow_active(const struct gate_set *set, const struct gate_reading 
  * -1 - the time since. */
 static void follow_edges(const struct gate_set *set, const struct gate_reading *r, struct gate_key *k)
 {
+    if (k->proven_ms == GATE_UNTOLD)
+        return;
     if (gate_is_served(set, r->e, k, NULL)) {
         k->proven_ms = -1;
         return;
@@ -143,7 +145,7 @@ static void follow_absence(const struct gate_set *set, const struct gate_reading
         is_other |= &set->key[i] != k && memcmp(set->key[i].spki, k->spki, sizeof k->spki) == 0;
     struct str edge;
     if (!is_other && !k->is_compromised && gate_is_served(set, r->e, k, &edge)) {
-        k->proven_ms = -1;
+        k->proven_ms = GATE_UNTOLD;
         gate_move(out, k, GATE_EVENT_REVIVED, GATE_RETIRING, r->e->wall_ms, edge);
     } else if (!is_other && seen_anywhere(r->e, k)) {
         k->proven_ms = -1;

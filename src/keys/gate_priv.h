@@ -6,6 +6,10 @@
 
 enum { GATE_NO_KEY = -1 };
 
+/* proven_ms of a retiring key that the keystore may still have: it was not told of another one since. Edges
+ * may load the key again, so what they confirm proves nothing yet. */
+#define GATE_UNTOLD (-(INT64_MAX / 4))
+
 /* Time between two whole sightings. */
 struct gate_span {
     bool joined;       /* nothing can have happened unseen in between */

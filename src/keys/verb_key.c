@@ -273,10 +273,11 @@ static enum err add_named(struct call *c, int64_t *key_set)
     struct db_query *q = db_query(c->db, "SELECT key_set_id FROM key_pair WHERE pair_id = $1");
     db_bind_int(q, (int64_t)pair.id);
     e = db_get_int(q, key_set, c->why); /* the same certificate and key again: only the names are news */
-    if (e == ERR_NOT_FOUND)
+    if (e == ERR_NOT_FOUND) {
         e = insert_pair(c, &pair, key_set);
-    if (!e)
-        e = change_note(c, CHANGE_KEY, id_text(c->a, *key_set), STR_NONE);
+        if (!e)
+            e = change_note(c, CHANGE_KEY, id_text(c->a, *key_set), STR_NONE);
+    }
     return e ? e : give_names(c, *key_set, names, n);
 }
 

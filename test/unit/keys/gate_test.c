@@ -294,6 +294,13 @@ static void a_restored_database_does_not_win(void **state)
     assert_string_equal(state_of(&s, 2), "active");
     assert_string_equal(state_of(&s, 1), "retiring");
     assert_int_equal(gate_accept(&s.set, &v.e, &why), GATE_REFUSED);
+    /* While the keystore was not told of another key than the old one, edges may load it again. */
+    assert_int_equal(key(&s, 1)->proven_ms, GATE_UNTOLD);
+    s.old = 1;
+    play(&s, "AAAAAAAAAAAA");
+    assert_int_equal(key(&s, 1)->proven_ms, GATE_UNTOLD);
+    play(&s, "....");
+    assert_true(key(&s, 1)->proven_ms >= 0);
     buf_release(&why);
 }
 
