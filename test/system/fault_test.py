@@ -304,7 +304,7 @@ def test_two_operators_rolling_at_once(place, witness):
     program = [find(place.edge.build, "kedge"), "--config", place.edge.configuration, "key", "roll", GROUP]
     orders = [[*program, *words] for words in ((), (), ("--algorithm", "rsa"), ())]
     down = place.managed.secondaries[1]
-    down.pause()  # so that all have asked before anything can move
+    down.stop()  # so that all have asked before anything can move
     try:
         place.wait_says("server-silent", down.address)
         operators = [subprocess.Popen(one, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for one in orders]
@@ -312,7 +312,7 @@ def test_two_operators_rolling_at_once(place, witness):
         assert [one.returncode for one in operators] == [0] * len(orders), said
         place.holds(witness, "server-silent", down.address)
     finally:
-        down.resume()
+        down.start()
     for number in following.values():
         place.wait_active(number)
     place.rest()
