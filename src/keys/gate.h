@@ -148,7 +148,8 @@ struct gate_evidence {
                       control, too */
     int64_t wall_ms, mono_ms;
     const struct gate_server *server; /* every address of every server of every zone that publishes the set,
-                                         primaries included. Zone whose servers cannot be found: one SILENT
+                                         primaries included, but for those that the operator
+                                         leaves out (no route). Zone whose servers cannot be found: one SILENT
                                          row. No zone publishes it: no rows */
     size_t nserver;
     const struct gate_edge *edge; /* every registered edge */
