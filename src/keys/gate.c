@@ -133,13 +133,23 @@ static bool has_other_alarm(const struct gate_out *out, enum gate_await one, enu
     return false;
 }
 
+static bool is_anywhere(const struct gate_evidence *e, const struct gate_record *r)
+{
+    for (size_t i = 0; i < e->nserver; i++)
+        if (gate_server_has(&e->server[i], r))
+            return true;
+    return false;
+}
+
 /* The database may be older than the world, as far as can be seen: what edges serve belongs into every RRset;
- * 2 1 1 is not added, its CA may be of old. */
+ * 2 1 1 is not added, its CA may be of old, nor what no server has: it may have been withdrawn. */
 static void keep_live(const struct gate_evidence *e, struct gate_out *out)
 {
+    bool is_old =
+        gate_has_alarm(out, GATE_AWAIT_EDGE_AHEAD) || gate_has_alarm(out, GATE_AWAIT_RECORD_UNKNOWN);
     size_t kept = 0;
     for (size_t i = 0; i < out->nrecord; i++)
-        if (out->record[i].usage != 2)
+        if (out->record[i].usage != 2 && (!is_old || is_anywhere(e, &out->record[i])))
             out->record[kept++] = out->record[i];
     out->nrecord = kept;
     for (size_t i = 0; i < e->nedge; i++)

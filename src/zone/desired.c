@@ -42,7 +42,8 @@ static void put(struct zone_records *out, const struct pattern *p, struct str ow
 
 bool zone_host_has_dane(const struct zone_spec *s, const struct zone_host *h)
 {
-    return !h->is_gone && h->dane && h->group < s->group_n && s->groups[h->group].n > 0;
+    return !h->is_gone && h->dane && h->group < s->group_n &&
+           (s->groups[h->group].n > 0 || s->groups[h->group].additions_only);
 }
 
 void zone_desired(struct arena *a, const struct zone_spec *s, struct zone_records *out)
