@@ -71,7 +71,7 @@ static void print_records(struct buf *out, const char *mark, const struct dns_ra
 }
 
 struct options {
-    bool additions_only, per_host, no_start;
+    bool additions_only, per_host, no_start, empty;
 };
 
 /* "+ record", "- record" in sending order, then "? foreign", "! blocked". */
@@ -85,7 +85,7 @@ static void check(struct options o, const char *have, const char *expected)
         {.key_set_id = 1,
          .label = STR("g1"),
          .published = published,
-         .n = 2,
+         .n = o.empty ? 0 : 2,
          .additions_only = o.additions_only,
          .no_start = o.no_start},
         {.key_set_id = 2, .label = STR("g2"), .additions_only = o.additions_only}};
@@ -180,6 +180,18 @@ static void test_no_rrset_is_started(void **state)
     check(no_start, host_had, "+ _25._tcp.a.mx.example. 1800 IN TLSA 3 1 1 22\n");
 }
 
+/* The gate knows of nothing to publish, but is in doubt: what senders are told goes on. */
+static void test_in_doubt_hosts_keep_dane(void **state)
+{
+    (void)state;
+    check((struct options){.additions_only = true, .no_start = true, .empty = true}, WHOLE, "");
+    check((struct options){.additions_only = true, .no_start = true, .empty = true, .per_host = true},
+          "_25._tcp.a.mx.example 1800 TLSA 11\n"
+          "a.mx.example 3600 A 192.0.2.1\n"
+          "b.mx.example 3600 A 192.0.2.1\n",
+          "");
+}
+
 static void test_ttl(void **state)
 {
     (void)state;
@@ -268,11 +280,15 @@ static void test_batches(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_from_nothing), cmocka_unit_test(test_old_records_go),
-        cmocka_unit_test(test_rollover),     cmocka_unit_test(test_no_rrset_is_started),
-        cmocka_unit_test(test_ttl),          cmocka_unit_test(test_alias_and_records_swap),
-        cmocka_unit_test(test_foreign),      cmocka_unit_test(test_blocked),
-        cmocka_unit_test(test_batches)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_from_nothing),
+                                       cmocka_unit_test(test_old_records_go),
+                                       cmocka_unit_test(test_rollover),
+                                       cmocka_unit_test(test_no_rrset_is_started),
+                                       cmocka_unit_test(test_in_doubt_hosts_keep_dane),
+                                       cmocka_unit_test(test_ttl),
+                                       cmocka_unit_test(test_alias_and_records_swap),
+                                       cmocka_unit_test(test_foreign),
+                                       cmocka_unit_test(test_blocked),
+                                       cmocka_unit_test(test_batches)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
