@@ -28,7 +28,7 @@ demo: all ## a signed internet on loopback, mail both ways with DANE, two attack
 check: deps ## everything that must hold before a change lands
 	@tools/check
 
-check-long: deps ## the long ones: crash rounds, fuzzing, the gate's model
+check-long: deps ## the long ones: crash rounds, fuzzing, rollovers real and simulated, the gate's model
 	@tools/check --long
 
 RELEASE = $(BUILD)-release
