@@ -94,17 +94,19 @@ static enum err hire(struct survey *s, size_t wanted)
 {
     struct buf why = {0};
     enum err e = OK;
+    pthread_mutex_lock(&s->lock);
     while (!e && s->workers < wanted && s->workers < WORKERS) {
-        pthread_mutex_lock(&s->lock);
         s->workers++;
         pthread_mutex_unlock(&s->lock);
         e = crew_start(s->conf.crew, work, s, &why);
         pthread_mutex_lock(&s->lock);
         s->workers -= e != OK;
-        pthread_mutex_unlock(&s->lock);
     }
+    if (s->workers)
+        e = OK;
+    pthread_mutex_unlock(&s->lock);
     buf_release(&why);
-    return s->workers ? OK : e;
+    return e;
 }
 
 /* Keeps the window full. */
