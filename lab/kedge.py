@@ -20,6 +20,8 @@ TENANTS = {"acme": ["ours.example", "ours6.example"], "globex": ["second.example
 class Kedge:
     """One edge: the three daemons from a build folder, with a data folder and a configuration of their own."""
 
+    environment: dict[str, str] = {}  # of daemons that are started from now on; replaced, never added to
+
     def __init__(self, lab, build: Path, name: str = "edge", address: str = world.EDGE, **options):
         self.lab, self.build, self.address = lab, Path(build), address
         self.folder = lab.folder / name
@@ -41,7 +43,6 @@ class Kedge:
             **options,
         }
         self.servers: dict[str, process.Server] = {}
-        self.environment: dict[str, str] = {}  # of daemons that are started from now on
         self.configure()
 
     def configure(self, **options):
