@@ -117,14 +117,14 @@ class Rollover:
 
     def holds(self, witness: Witness, what: str, by: str = "", seconds: float = 3):
         """Says it from now on, and meanwhile nothing moves: no state, no record on any server, nothing that is served. On a busy
-        machine a server or the resolver may be late: another doubt may hide it for a look, which does not count."""
+        machine a server or the resolver may be late: that doubt may hide it for a look, which does not count."""
         before, since = self.states(self.wait_says(what, by)), time.monotonic()
         looks = set()
         while time.monotonic() - since < seconds or len(looks) < LOOKS:
             view = self.view()
             said = self.says(view, what, by)
             assert self.states(view) == before, f"moved in spite of {what}: {before} -> {self.states(view)}"
-            assert said or view["waiting"]["doubt"], f"{what} by {by} is not said any more: {view['waiting']} {view['alarms']}"
+            assert said or view["waiting"]["what"] == "server-silent", f"{what} by {by} is not said any more: {view['waiting']} {view['alarms']}"
             assert time.monotonic() - since < seconds + 60, f"{what} by {by} is hardly ever said: {view['waiting']} {view['alarms']}"
             if said:
                 looks.add(view["looked"])
