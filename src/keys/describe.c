@@ -134,57 +134,44 @@ enum err keys_describe(struct call *c, const struct key_row *row, const struct b
     return e;
 }
 
-void keys_tell_line(json_t *described, const char *format, ...)
+json_t *keys_lines(json_t *described)
 {
     json_t *lines = json_object_get(described, "lines");
-    if (!lines) {
-        lines = json_array();
-        json_object_set_new(described, "lines", lines);
-    }
-    struct buf line = {0};
-    va_list args;
-    va_start(args, format);
-    buf_vprintf(&line, format, args);
-    va_end(args);
-    json_array_append_new(lines, json_of(buf_str(&line)));
-    buf_release(&line);
-}
-
-static const char *text_of(const json_t *o, const char *name)
-{
-    const char *text = json_string_value(json_object_get(o, name));
-    return text ? text : "-";
-}
-
-static long long number_of(const json_t *o, const char *name)
-{
-    return (long long)json_integer_value(json_object_get(o, name));
+    if (lines)
+        return lines;
+    lines = json_array();
+    json_object_set_new(described, "lines", lines);
+    return lines;
 }
 
 static void tell_key(json_t *o, const json_t *k)
 {
-    keys_tell_line(o, "  key %lld  %-5s %-9s since %s: %s%s", number_of(k, "key"), text_of(k, "algorithm"),
-                   text_of(k, "state"), text_of(k, "since"), text_of(k, "sentence"),
-                   json_is_true(json_object_get(k, "compromised")) ? "; COMPROMISED" : "");
+    json_append_line(keys_lines(o), "  key %lld  %-5s %-9s since %s: %s%s", json_number_at(k, "key"),
+                     json_text_at(k, "algorithm"), json_text_at(k, "state"), json_text_at(k, "since"),
+                     json_text_at(k, "sentence"),
+                     json_is_true(json_object_get(k, "compromised")) ? "; COMPROMISED" : "");
     if (json_is_true(json_object_get(k, "lost")))
-        keys_tell_line(o, "    only its record is known");
+        json_append_line(keys_lines(o), "    only its record is known");
     else
-        keys_tell_line(o, "    3 1 1 %s  certificate until %s, issued by %s", text_of(k, "spki_sha256"),
-                       text_of(k, "not_after"), text_of(k, "issuer"));
+        json_append_line(keys_lines(o), "    3 1 1 %s  certificate until %s, issued by %s",
+                         json_text_at(k, "spki_sha256"), json_text_at(k, "not_after"),
+                         json_text_at(k, "issuer"));
 }
 
 void keys_tell(json_t *o)
 {
     size_t i;
     json_t *one;
-    keys_tell_line(o, "group %s (key set %lld)%s: %lld MX hosts, %lld of them with DANE; %lld TLSA records%s",
-                   text_of(o, "group"), number_of(o, "key"),
-                   json_is_true(json_object_get(o, "default")) ? ", the default" : "", number_of(o, "hosts"),
-                   number_of(o, "dane_hosts"), number_of(o, "records"),
-                   json_is_true(json_object_get(o, "many_records")) ? ", which some senders may find too many"
-                                                                    : "");
+    json_append_line(
+        keys_lines(o),
+        "group %s (key set %lld)%s: %lld MX hosts, %lld of them with DANE; %lld TLSA records%s",
+        json_text_at(o, "group"), json_number_at(o, "key"),
+        json_is_true(json_object_get(o, "default")) ? ", the default" : "", json_number_at(o, "hosts"),
+        json_number_at(o, "dane_hosts"), json_number_at(o, "records"),
+        json_is_true(json_object_get(o, "many_records")) ? ", which some senders may find too many" : "");
     json_array_foreach(json_object_get(o, "keys"), i, one) tell_key(o, one);
-    keys_tell_line(o, "  awaits: %s", text_of(o, "awaits"));
-    json_array_foreach(json_object_get(o, "alarms"), i, one) keys_tell_line(
-        o, "  ALARM: %s\n    what to do: %s", text_of(one, "sentence"), text_of(one, "advice"));
+    json_append_line(keys_lines(o), "  awaits: %s", json_text_at(o, "awaits"));
+    json_array_foreach(json_object_get(o, "alarms"), i, one)
+        json_append_line(keys_lines(o), "  ALARM: %s\n    what to do: %s", json_text_at(one, "sentence"),
+                         json_text_at(one, "advice"));
 }

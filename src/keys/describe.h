@@ -11,8 +11,8 @@ enum err keys_describe(struct call *c, const struct key_row *row, const struct b
 
 /* Adds "lines": what a described set says, for people. */
 void keys_tell(json_t *described);
-/* A line more. */
-void keys_tell_line(json_t *described, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* What it says so far: an array, empty at first. */
+json_t *keys_lines(json_t *described);
 
 /* {"what", "key", "until", "by", "sentence", "advice", "doubt"} */
 json_t *json_waiting(const struct gate_waiting *w);

@@ -141,7 +141,7 @@ static enum err carry_out(struct call *c, struct request *r)
             e = tenant_transact(c->store, TENANT_READ, describe, r, c->why);
         if (!e && c->result) {
             json_object_set_new(c->result, "said", json_of(buf_str(&r->said)));
-            keys_tell_line(c->result, "%s", buf_cstr(&r->said));
+            json_append_line(keys_lines(c->result), "%s", buf_cstr(&r->said));
             keys_tell(c->result);
         }
     }
@@ -381,11 +381,11 @@ static const char *event_sentence(struct str name)
 static void tell_event(json_t *result, const json_t *o)
 {
     const char *detail = json_string_value(json_object_get(o, "detail"));
-    keys_tell_line(result, "%s  key %-4lld %-11s %s%s%s%s", json_string_value(json_object_get(o, "at")),
-                   (long long)json_integer_value(json_object_get(o, "key")),
-                   json_string_value(json_object_get(o, "event")),
-                   json_string_value(json_object_get(o, "sentence")), detail && *detail ? " (" : "",
-                   detail ? detail : "", detail && *detail ? ")" : "");
+    json_append_line(
+        keys_lines(result), "%s  key %-4lld %-11s %s%s%s%s", json_string_value(json_object_get(o, "at")),
+        (long long)json_integer_value(json_object_get(o, "key")),
+        json_string_value(json_object_get(o, "event")), json_string_value(json_object_get(o, "sentence")),
+        detail && *detail ? " (" : "", detail ? detail : "", detail && *detail ? ")" : "");
 }
 
 enum err verb_key_timeline(struct call *c)

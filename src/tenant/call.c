@@ -214,3 +214,25 @@ json_t *json_time(int64_t ms)
     clock_iso(ms, text);
     return json_string(text);
 }
+
+void json_append_line(json_t *lines, const char *format, ...)
+{
+    struct buf line = {0};
+    va_list args;
+    va_start(args, format);
+    buf_vprintf(&line, format, args);
+    va_end(args);
+    json_array_append_new(lines, json_of(buf_str(&line)));
+    buf_release(&line);
+}
+
+const char *json_text_at(const json_t *o, const char *name)
+{
+    const char *text = json_string_value(json_object_get(o, name));
+    return text ? text : "-";
+}
+
+long long json_number_at(const json_t *o, const char *name)
+{
+    return (long long)json_integer_value(json_object_get(o, name));
+}

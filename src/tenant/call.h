@@ -93,5 +93,10 @@ enum err new_id(struct call *c, int64_t *id) MUST_CHECK;
 
 json_t *json_of(struct str s);
 json_t *json_time(int64_t ms); /* ISO 8601; null for 0 */
+/* A line more in an array of what is told to people. */
+void json_append_line(json_t *lines, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* What an object says under a name, for such lines; "-" and 0 when it says nothing. */
+const char *json_text_at(const json_t *o, const char *name);
+long long json_number_at(const json_t *o, const char *name);
 
 #endif

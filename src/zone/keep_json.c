@@ -105,71 +105,51 @@ json_t *keep_evidence_json(const struct zone_evidence *e, const json_t *hosts)
     return o;
 }
 
-static void line(json_t *lines, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void line(json_t *lines, const char *format, ...)
-{
-    struct buf text = {0};
-    va_list args;
-    va_start(args, format);
-    buf_vprintf(&text, format, args);
-    va_end(args);
-    json_array_append_new(lines, json_of(buf_str(&text)));
-    buf_release(&text);
-}
-
-static const char *text_of(const json_t *o, const char *name)
-{
-    const char *text = json_string_value(json_object_get(o, name));
-    return text ? text : "-";
-}
-
-static long long number_of(const json_t *o, const char *name)
-{
-    return (long long)json_integer_value(json_object_get(o, name));
-}
-
 static void tell_server(json_t *lines, const json_t *s)
 {
     bool has_serial = json_is_integer(json_object_get(s, "serial"));
-    line(lines, "  %s %s: %s%s%s", text_of(s, "server"), text_of(s, "address"), text_of(s, "state"),
-         *text_of(s, "why") ? ", " : "", text_of(s, "why"));
+    json_append_line(lines, "  %s %s: %s%s%s", json_text_at(s, "server"), json_text_at(s, "address"),
+                     json_text_at(s, "state"), *json_text_at(s, "why") ? ", " : "", json_text_at(s, "why"));
     if (has_serial)
-        line(lines, "    serial %lld%s, %lld ms", number_of(s, "serial"),
-             json_is_true(json_object_get(s, "lags")) ? ", BEHIND the newest" : "", number_of(s, "ms"));
+        json_append_line(lines, "    serial %lld%s, %lld ms", json_number_at(s, "serial"),
+                         json_is_true(json_object_get(s, "lags")) ? ", BEHIND the newest" : "",
+                         json_number_at(s, "ms"));
 }
 
 static void tell_evidence(json_t *lines, const json_t *o)
 {
     size_t i;
     json_t *one;
-    if (*text_of(o, "unknown"))
-        line(lines, "  its servers cannot be found: %s", text_of(o, "unknown"));
+    if (*json_text_at(o, "unknown"))
+        json_append_line(lines, "  its servers cannot be found: %s", json_text_at(o, "unknown"));
     if (!json_is_true(json_object_get(o, "signed")))
-        line(lines,
-             "  the resolver does not vouch for its keys: it is not signed, or its DS record is missing");
+        json_append_line(
+            lines,
+            "  the resolver does not vouch for its keys: it is not signed, or its DS record is missing");
     json_array_foreach(json_object_get(o, "servers"), i, one) tell_server(lines, one);
     json_array_foreach(json_object_get(o, "rrsets"), i, one)
     {
         bool good = json_is_true(json_object_get(one, "good"));
         if (json_object_get(one, "hosts"))
-            line(lines, "  %s: %lld hosts, %s", text_of(one, "name"), number_of(one, "hosts"),
-                 good ? "all the same in every version that servers show" : "NOT level:");
+            json_append_line(lines, "  %s: %lld hosts, %s", json_text_at(one, "name"),
+                             json_number_at(one, "hosts"),
+                             good ? "all the same in every version that servers show" : "NOT level:");
         else
-            line(lines, "  %s: %zu records, %s", text_of(one, "name"),
-                 json_array_size(json_object_get(one, "records")),
-                 good ? "everywhere the same and valid" : "NOT level:");
-        struct str rest = str_of(good ? "" : text_of(one, "why"));
+            json_append_line(lines, "  %s: %zu records, %s", json_text_at(one, "name"),
+                             json_array_size(json_object_get(one, "records")),
+                             good ? "everywhere the same and valid" : "NOT level:");
+        struct str rest = str_of(good ? "" : json_text_at(one, "why"));
         for (struct str why; rest.n && (why = str_cut(&rest, '\n')).n;)
-            line(lines, "    %.*s", STR_ARG(why));
+            json_append_line(lines, "    %.*s", STR_ARG(why));
     }
-    line(lines, "  signatures valid until %s", text_of(o, "signatures_until"));
+    json_append_line(lines, "  signatures valid until %s", json_text_at(o, "signatures_until"));
 }
 
 json_t *keep_evidence_lines(const struct zone_evidence *e, const json_t *described)
 {
     json_t *lines = json_array();
-    line(lines, "%.*s: %s", STR_ARG(e->zone),
-         json_is_true(json_object_get(described, "good")) ? "good" : "NOT good");
+    json_append_line(lines, "%.*s: %s", STR_ARG(e->zone),
+                     json_is_true(json_object_get(described, "good")) ? "good" : "NOT good");
     tell_evidence(lines, described);
     return lines;
 }
@@ -256,18 +236,21 @@ static void tell_delegation(json_t *lines, const char *zone, const json_t *o)
 {
     size_t i;
     json_t *one;
-    const char *state = text_of(o, "state");
+    const char *state = json_text_at(o, "state");
     bool awaited = strcmp(state, "missing") == 0;
     if (awaited || strcmp(state, "unknown") == 0)
-        line(lines, "  DS %s: %s", awaited ? "awaited at the parent" : "not decided", text_of(o, "why"));
+        json_append_line(lines, "  DS %s: %s", awaited ? "awaited at the parent" : "not decided",
+                         json_text_at(o, "why"));
     json_array_foreach(json_object_get(o, "records"), i, one)
     {
-        const char *todo = text_of(one, "do");
+        const char *todo = json_text_at(one, "do");
         if (strcmp(todo, "enter") == 0)
-            line(lines, "    enter at the parent, and leave what is there: %s. DS %s (awaited since %s)",
-                 zone, text_of(one, "ds"), text_of(one, "since"));
+            json_append_line(lines,
+                             "    enter at the parent, and leave what is there: %s. DS %s (awaited since %s)",
+                             zone, json_text_at(one, "ds"), json_text_at(one, "since"));
         else if (strcmp(todo, "remove") == 0)
-            line(lines, "    may be removed at the parent: %s. DS %s", zone, text_of(one, "ds"));
+            json_append_line(lines, "    may be removed at the parent: %s. DS %s", zone,
+                             json_text_at(one, "ds"));
     }
 }
 
@@ -275,22 +258,23 @@ json_t *keep_status_lines(const json_t *o)
 {
     size_t i;
     json_t *one, *lines = json_array();
-    line(lines, "%s: %s%s%s", text_of(o, "zone"), text_of(o, "state"), *text_of(o, "why") ? ", " : "",
-         text_of(o, "why"));
-    line(lines, "  primary %s, serial %lld; %lld changes to go; last published %s, read back %s",
-         text_of(o, "primary"), number_of(o, "serial"), number_of(o, "backlog"), text_of(o, "published"),
-         text_of(o, "read"));
-    json_array_foreach(json_object_get(o, "refused"), i, one) line(
-        lines, "  refused: %s %s: %s", text_of(one, "change"), text_of(one, "record"), text_of(one, "why"));
+    json_append_line(lines, "%s: %s%s%s", json_text_at(o, "zone"), json_text_at(o, "state"),
+                     *json_text_at(o, "why") ? ", " : "", json_text_at(o, "why"));
+    json_append_line(lines, "  primary %s, serial %lld; %lld changes to go; last published %s, read back %s",
+                     json_text_at(o, "primary"), json_number_at(o, "serial"), json_number_at(o, "backlog"),
+                     json_text_at(o, "published"), json_text_at(o, "read"));
+    json_array_foreach(json_object_get(o, "refused"), i, one)
+        json_append_line(lines, "  refused: %s %s: %s", json_text_at(one, "change"),
+                         json_text_at(one, "record"), json_text_at(one, "why"));
     json_array_foreach(json_object_get(o, "blocked"), i, one)
-        line(lines, "  blocked by a foreign CNAME: %s", json_string_value(one));
-    if (number_of(o, "foreign_count"))
-        line(lines, "  %lld records are not ours and are left alone (kedge zone diff shows them)",
-             number_of(o, "foreign_count"));
-    tell_delegation(lines, text_of(o, "zone"), json_object_get(o, "delegation"));
+        json_append_line(lines, "  blocked by a foreign CNAME: %s", json_string_value(one));
+    if (json_number_at(o, "foreign_count"))
+        json_append_line(lines, "  %lld records are not ours and are left alone (kedge zone diff shows them)",
+                         json_number_at(o, "foreign_count"));
+    tell_delegation(lines, json_text_at(o, "zone"), json_object_get(o, "delegation"));
     if (json_object_get(o, "servers"))
         tell_evidence(lines, o);
     else
-        line(lines, "  its servers were not asked yet");
+        json_append_line(lines, "  its servers were not asked yet");
     return lines;
 }

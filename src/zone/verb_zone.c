@@ -73,16 +73,9 @@ static void add(struct call *c, json_t *zone, bool good)
         json_object_set_new(c->result, "good", json_false());
 }
 
-static void tell(struct call *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void tell(struct call *c, const char *format, ...)
+static json_t *lines_of(struct call *c)
 {
-    struct buf line = {0};
-    va_list args;
-    va_start(args, format);
-    buf_vprintf(&line, format, args);
-    va_end(args);
-    json_array_append_new(json_object_get(c->result, "lines"), json_of(buf_str(&line)));
-    buf_release(&line);
+    return json_object_get(c->result, "lines");
 }
 
 static void progress(struct call *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -104,7 +97,7 @@ static void progress(struct call *c, const char *format, ...)
 static void tell_status(struct call *c, const json_t *o)
 {
     json_t *lines = keep_status_lines(o);
-    json_array_extend(json_object_get(c->result, "lines"), lines);
+    json_array_extend(lines_of(c), lines);
     json_decref(lines);
 }
 
@@ -131,7 +124,7 @@ static void tell_records(struct call *c, const char *mark, const json_t *records
 {
     size_t i;
     json_t *one;
-    json_array_foreach(records, i, one) tell(c, "%s %s", mark, json_string_value(one));
+    json_array_foreach(records, i, one) json_append_line(lines_of(c), "%s %s", mark, json_string_value(one));
 }
 
 static json_t *changes_json(const struct zone_diff *d, enum dns_change_op op)
@@ -173,8 +166,8 @@ static enum err diff_one(struct call *c, const struct zone_row *row)
         json_object_set_new(o, "remove", changes_json(&d, DNS_REMOVE));
         json_object_set_new(o, "foreign", raws_json(d.foreign, d.foreign_n));
         json_object_set_new(o, "blocked", raws_json(d.blocked, d.blocked_n));
-        tell(c, "%.*s, serial %u: %zu changes, %zu foreign records", STR_ARG(row->name), actual.serial, d.n,
-             d.foreign_n);
+        json_append_line(lines_of(c), "%.*s, serial %u: %zu changes, %zu foreign records", STR_ARG(row->name),
+                         actual.serial, d.n, d.foreign_n);
         tell_records(c, "+", json_object_get(o, "add"));
         tell_records(c, "-", json_object_get(o, "remove"));
         tell_records(c, "! a foreign CNAME is in the way of", json_object_get(o, "blocked"));
@@ -266,7 +259,7 @@ static enum err verify_one(struct call *c, const struct zone_row *row)
     crew_free(ask.crew);
     json_t *hosts = keep_ask_hosts_json(&ask), *o = keep_evidence_json(&ask.evidence, hosts);
     json_t *lines = keep_evidence_lines(&ask.evidence, o);
-    json_array_extend(json_object_get(c->result, "lines"), lines);
+    json_array_extend(lines_of(c), lines);
     json_decref(lines);
     json_decref(hosts);
     add(c, o, json_is_true(json_object_get(o, "good")));
