@@ -2,6 +2,7 @@
 control, and customers whose MX records lead to them."""
 
 import hashlib
+import json
 import math
 import os
 import smtplib
@@ -43,8 +44,8 @@ class SlowKnot(primary.Knot):
 class Hosted:
     """The whole: `edges` are Kedge's, the first one with the control that all of them use."""
 
-    def __init__(self, lab, build: Path, domains: int):
-        self.lab, self.domains = lab, domains
+    def __init__(self, lab, build: Path, domains: int, say):
+        self.lab, self.domains, self.say = lab, domains, say
         self.patience = max(600, domains // 50)
         self.zones = [f"mx-k{i}.example" for i in range(math.ceil((domains + 1) / CAPACITY))]
         self.managed = authority.ManagedZones(lab, "knot", *self.zones, ttl=TTL)
@@ -98,7 +99,7 @@ class Hosted:
             child = subprocess.Popen([program, "--config", self.edge.configuration, *map(str, words)], stdout=stdout)
             while child.poll() is None:
                 memory = account.peak_mib(child.pid) or memory
-                time.sleep(0.005)
+                time.sleep(min(max(0.005, (time.monotonic() - start) / 100), 0.1))
         return child.returncode, time.monotonic() - start, memory
 
     def must_cli(self, *words, out: Path | None = None) -> float:
@@ -118,16 +119,24 @@ class Hosted:
         """All domains, in as few calls as a file may be large."""
         seconds, names = 0.0, self.edge.folder / "names"
         for first in range(0, self.domains, PORTION):
-            names.write_text("".join(f"{self.customer(i)}\n" for i in range(first, min(first + PORTION, self.domains))),
-                             encoding="utf-8")
+            end = min(first + PORTION, self.domains)
+            names.write_text("".join(f"{self.customer(i)}\n" for i in range(first, end)), encoding="utf-8")
             seconds += self.add("--file", names)
+            self.say(f"{end} domains added")
         return seconds
 
-    def level(self) -> bool:
-        return self.edge.try_cli("zone", "status").returncode == 0
-
     def wait_level(self):
-        process.wait_for(self.level, self.patience, "all zones are level")
+        """Until no zone is behind; what is still to do is told now and then."""
+        start = told = time.monotonic()
+        while (status := self.edge.try_cli("zone", "status", "--json")).returncode:
+            now = time.monotonic()
+            if now - start > self.patience:
+                raise Failed(f"after {now - start:.0f} s not all zones are level: kedge zone status: {status.stderr}{status.stdout[:4000]}")
+            if now - told > 30:
+                told = now
+                zones = json.loads(status.stdout)["zones"] if status.stdout else []
+                self.say(f"{sum(not zone['good'] for zone in zones)} of {len(zones)} zones are behind")
+            time.sleep(max(0.1, (now - start) / 100))
 
     def key(self, state: str):
         return next((k for k in self.edge.json("key", "show", "g1")["keys"] if k["state"] == state), None)
