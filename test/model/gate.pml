@@ -14,7 +14,7 @@
  * Which C is which
  *   look         gate_step: gate_read, follow, gate_judge, start_fresh, publish, finish, switch_algorithm, forget, remember, conclude
  *   Publisher    zone/keep_publish.c: one job at a time, made from a step, landing any time later
- *   Operator     gate_stage, gate_ask_roll, gate_emergency, gate_accept, key set --ta
+ *   Operator     gate_stage, gate_ask_roll, gate_emergency, gate_accept, key set --ta, key set --rsa
  *   Faults       what goes wrong around all of these
  *
  * Faults of the field and where they are
@@ -96,6 +96,7 @@ typedef Set {
   byte roll[KEYS];
   bool compromised[KEYS], lost[KEYS];
   bool ta, ta_on;
+  bool wants[ALGORITHMS];
   byte step_ago, servers_ago, edges_ago; /* the three moments */
   bool changed;                          /* serials are not those of `servers_ago` */
 };
@@ -109,13 +110,14 @@ byte said[SLOTS], age[EDGES]; /* what control heard of it, how long ago */
 byte made;                    /* keys made so far */
 /* Control beside its set. */
 bool stepped, trouble; /* since it started; the last step saw more than the database knows */
-byte want;             /* gate_out: records, additions_only */
-bool only_adds;
-bool busy, job_adds; /* the publisher's job */
+byte want;             /* gate_out: records, additions_only, may_start */
+bool only_adds, may_start;
+bool busy, job_adds, job_starts; /* the publisher's job */
 byte job;
 /* Judges, outside of it all. */
 byte lacking[RECORDS];
 byte quiet[KEYS]; /* ticks since an edge served the key, or had last said so */
+byte shown;       /* how long ago a server showed any RRset: it fails whoever has no key */
 /* Faults that happen so many times. */
 byte backups, strangers, denials, options;
 bool fell[SERVERS]; /* shows an older version than it did, and nobody looked since */
@@ -135,6 +137,11 @@ hidden byte broken; /* never set: names the invariant in what pan prints */
 
 /* G3, G5: whatever cache meets whatever edge. */
 inline check_views() {
+  for (i : 0 .. EDGES - 1) {
+    yes = false;
+    for (a : 0 .. ALGORITHMS - 1) { yes = yes || serves[i * ALGORITHMS + a] != NONE }
+    must(3, yes || shown > TTL)
+  }
   for (i : 0 .. SLOTS - 1) {
     if
     :: serves[i] != NONE ->
@@ -156,6 +163,7 @@ inline display(server, rrset) {
     :: else
     fi
   }
+  shown = (rrset -> 0 : shown);
   check_views()
 }
 
@@ -337,8 +345,11 @@ inline find_next(algorithm) {
 inline other_serves(algorithm) { /* gate_other_serves */
   yes = false;
   for (i : 0 .. KEYS - 1) {
-    yes = yes || (i % ALGORITHMS != algorithm && set.state[i] == ACTIVE && !set.compromised[i])
+    yes = yes || (i % ALGORITHMS != algorithm && set.wants[i % ALGORITHMS] && set.state[i] == ACTIVE && !set.compromised[i])
   }
+#ifdef LEAVES_ALONE
+  yes = true;
+#endif
 }
 
 inline start_fresh() {
@@ -348,7 +359,7 @@ inline start_fresh() {
   for (a : 0 .. ALGORITHMS - 1) {
     find_next(a);
     if
-    :: fresh && best != NONE -> set.state[best] = ACTIVE; set.roll[best] = 0; set.proof[best] = SETTLED
+    :: fresh && set.wants[a] && best != NONE -> set.state[best] = ACTIVE; set.roll[best] = 0; set.proof[best] = SETTLED
     :: else
     fi
   }
@@ -357,7 +368,8 @@ inline start_fresh() {
 inline publish() {
   for (k : 0 .. KEYS - 1) {
     if
-    :: !ahead && !unknown && set.state[k] == GENERATED && !set.compromised[k] -> set.state[k] = PUBLISHED; set.proof[k] = -1
+    :: !ahead && !unknown && set.state[k] == GENERATED && set.wants[k % ALGORITHMS] && !set.compromised[k] ->
+      set.state[k] = PUBLISHED; set.proof[k] = -1
     :: else
     fi
   }
@@ -373,9 +385,12 @@ inline finish() {
   for (k : 0 .. KEYS - 1) {
     if
     :: set.state[k] == RETIRING && set.proof[k] >= ENOUGH -> set.state[k] = GONE; set.proof[k] = -1; set.roll[k] = 0; moved = true
-    :: set.state[k] >= GENERATED && set.state[k] <= READY && set.compromised[k] ->
+    :: set.state[k] >= GENERATED && set.state[k] <= READY && (set.compromised[k] || (set.state[k] == GENERATED && !set.wants[k % ALGORITHMS])) ->
       set.state[k] = GONE; set.proof[k] = -1; set.roll[k] = 0; moved = true
-    :: set.state[k] == PUBLISHED && !set.compromised[k] && set.proof[k] >= ENOUGH -> set.state[k] = READY; moved = true
+    :: (set.state[k] == PUBLISHED || set.state[k] == READY) && !set.compromised[k] && !set.wants[k % ALGORITHMS] ->
+      set.state[k] = RETIRING; set.proof[k] = UNTOLD; set.roll[k] = 0; moved = true
+    :: set.state[k] == PUBLISHED && !set.compromised[k] && set.wants[k % ALGORITHMS] && set.proof[k] >= ENOUGH ->
+      set.state[k] = READY; moved = true
     :: else
     fi
   }
@@ -387,18 +402,18 @@ inline switch_algorithm(algorithm) {
   find_next(algorithm);
   live = best; /* promotion_awaits */
   if
-  :: best == NONE -> live = NONE
+  :: best == NONE || !set.wants[algorithm] -> live = NONE
 #ifdef FORCED_NEEDS_NO_PROOF
-  :: best != NONE && set.roll[best] == FORCED && set.state[best] == PUBLISHED
+  :: best != NONE && set.wants[algorithm] && set.roll[best] == FORCED && set.state[best] == PUBLISHED
 #endif
-  :: best != NONE && set.state[best] != READY -> live = NONE
-  :: best != NONE && set.state[best] == READY && current != NONE && !set.compromised[current] && set.roll[best] != FORCED &&
+  :: best != NONE && set.wants[algorithm] && set.state[best] != READY -> live = NONE
+  :: best != NONE && set.wants[algorithm] && set.state[best] == READY && current != NONE && !set.compromised[current] && set.roll[best] != FORCED &&
       (set.roll[best] != ASKED || retiring != NONE) -> live = NONE
   :: else
   fi;
   other_serves(algorithm);
   if
-  :: current != NONE && (live != NONE || (set.compromised[current] && yes)) ->
+  :: current != NONE && (live != NONE || ((set.compromised[current] || !set.wants[algorithm]) && yes)) ->
     set.state[current] = RETIRING; set.proof[current] = UNTOLD; moved = true
   :: else
   fi;
@@ -436,6 +451,19 @@ inline conclude() {
     fi
   }
   want = (ahead || unknown || fault != FINE || !confirmed -> (want & ~TA_BITS) | heard : want);
+  may_start = !doubt; /* is_kept_by_all, is_promised */
+  for (i : 0 .. EDGES - 1) {
+    yes = false;
+    for (a : 0 .. ALGORITHMS - 1) {
+      r = said[i * ALGORITHMS + a];
+      yes = yes || r != NONE;
+      may_start = may_start && (r == NONE || (has(want, record_of(r)) && (!(want & TA_BITS) || has(want, ca_of(r)))))
+    }
+    may_start = may_start && yes
+  }
+#ifdef ALWAYS_STARTS
+  may_start = true;
+#endif
   all = !doubt;
 #ifdef TELLS_IN_DOUBT
   all = true;

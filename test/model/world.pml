@@ -12,6 +12,9 @@ inline tick() {
     for (s : 0 .. SERVERS - 1) { lacks = lacks || refuses(zone[s], r) }
     lacking[r] = (lacks -> 0 : (lacking[r] < WAIT -> lacking[r] + 1 : WAIT))
   }
+  yes = false;
+  for (s : 0 .. SERVERS - 1) { yes = yes || zone[s] }
+  shown = (yes -> 0 : (shown < WAIT -> shown + 1 : WAIT));
   for (k : 0 .. KEYS - 1) {
     yes = false;
     for (i : 0 .. SLOTS - 1) {
@@ -58,11 +61,11 @@ proctype Gate() {
 /* A slow publisher: whatever it was told, it may bring out late. */
 proctype Publisher() {
   do
-  :: d_step { stepped && !busy -> job = want; job_adds = only_adds; busy = true; printf("the publisher starts on {%d}, only adds: %d\n", job, job_adds) }
+  :: d_step { stepped && !busy -> job = want; job_adds = only_adds; job_starts = may_start; busy = true; printf("the publisher starts on {%d}, only adds: %d\n", job, job_adds) }
   :: d_step {
       busy ->
       busy = false;
-      job = (!job_adds -> job : (zone[0] -> zone[0] | job : 0)); /* in doubt no RRset is started */
+      job = (zone[0] || job_starts -> (job_adds -> zone[0] | job : job) : 0);
       for (k : 0 .. KEYS - 1) { /* G2 */
         must(2, !has(zone[0], record_of(k)) || has(job, record_of(k)) || quiet[k] >= WAIT)
       }
@@ -71,7 +74,7 @@ proctype Publisher() {
       :: job != zone[0] -> display(0, job)
       :: else
       fi;
-      job = 0; job_adds = false
+      job = 0; job_adds = false; job_starts = false
     }
   od
 }
@@ -231,6 +234,9 @@ proctype Operator() {
 #ifdef TA
   :: d_step { options < TA -> options++; set.ta = !set.ta }
 #endif
+#ifdef WANTS /* of two algorithms the second is switched off and on */
+  :: d_step { options < WANTS -> options++; set.wants[1] = !set.wants[1]; printf("the second algorithm is wanted: %d\n", set.wants[1]) }
+#endif
   od
 }
 
@@ -239,6 +245,7 @@ inline copy(from, to) {
     to.state[k] = from.state[k]; to.proof[k] = from.proof[k]; to.roll[k] = from.roll[k];
     to.compromised[k] = from.compromised[k]; to.lost[k] = from.lost[k]
   }
+  for (a : 0 .. ALGORITHMS - 1) { to.wants[a] = from.wants[a] };
   to.ta = from.ta; to.ta_on = from.ta_on;
   to.step_ago = from.step_ago; to.servers_ago = from.servers_ago; to.edges_ago = from.edges_ago; to.changed = from.changed
 }
@@ -247,6 +254,7 @@ inline clear(which) {
   for (k : 0 .. KEYS - 1) {
     which.state[k] = UNKNOWN; which.proof[k] = 0; which.roll[k] = 0; which.compromised[k] = false; which.lost[k] = false
   }
+  for (a : 0 .. ALGORITHMS - 1) { which.wants[a] = true };
   which.ta = false; which.ta_on = false;
   which.step_ago = 0; which.servers_ago = 0; which.edges_ago = 0; which.changed = false
 }
@@ -255,8 +263,8 @@ inline start_control() {
   for (i : 0 .. SLOTS - 1) { said[i] = NONE }
   for (i : 0 .. EDGES - 1) { age[i] = SILENCE + 1 }
   printf("control starts\n");
-  stepped = false; trouble = false; want = 0; only_adds = false;
-  busy = false; job = 0; job_adds = false
+  stepped = false; trouble = false; want = 0; only_adds = false; may_start = false;
+  busy = false; job = 0; job_adds = false; job_starts = false
 }
 
 proctype Faults() {
@@ -288,7 +296,7 @@ init {
   atomic {
     d_step {
       for (i : 0 .. SLOTS - 1) { serves[i] = NONE; said[i] = NONE }
-      for (a : 0 .. ALGORITHMS - 1) { store[a] = NONE }
+      for (a : 0 .. ALGORITHMS - 1) { store[a] = NONE; set.wants[a] = true; backup.wants[a] = true }
       for (k : 0 .. KEYS - 1) { quiet[k] = WAIT; set.proof[k] = -1 }
       for (r : 0 .. RECORDS - 1) { lacking[r] = WAIT }
       set.changed = true;
@@ -304,6 +312,7 @@ init {
 #endif
       }
       for (r : 0 .. RECORDS - 1) { lacking[r] = (refuses(zone[0], r) -> 0 : WAIT) }
+      shown = (zone[0] -> 0 : WAIT);
     }
     run Clock(); run Gate(); run Publisher(); run Operator(); run Faults();
     run Secondary(1);
@@ -319,6 +328,7 @@ init {
 
 #ifdef REACH
 #define switched ((zone[0] & TA_BITS) == TA_BITS && serves[0] == 1) /* both CAs are pinned (before the old chain goes), the new chain is served */
+#define one_left (set.state[1] == UNKNOWN && set.state[0] == ACTIVE && zone[SERVERS - 1] == 1 && serves[1] == NONE)
 #define rolled (set.state[0] == UNKNOWN && set.state[1] == ACTIVE && zone[0] == 2 && zone[SERVERS - 1] == 2 && serves[0] == 1 && serves[SLOTS - 1] == 1)
 ltl never_reached { [] !(REACH) }
 #endif
