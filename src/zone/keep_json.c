@@ -166,6 +166,8 @@ static const char *state_of(const struct keep_zone *z, const json_t *seen)
         return "refused";
     if (r->backlog || z->is_busy)
         return "publishing";
+    if (z->has_news || z->keeper->db_changed) /* it comes in its turn */
+        return "waiting";
     if (!seen)
         return "not-verified-yet";
     return json_is_true(json_object_get(seen, "good")) ? "level" : "not-level";

@@ -218,7 +218,7 @@ void keep_publish(void *zone)
         pthread_mutex_unlock(&z->keeper->lock);
     } else if (e == ERR_REFUSED) { /* its first look wakes the publisher */
         pthread_mutex_lock(&z->keeper->lock);
-        z->is_due = true;
+        z->is_due = z->has_news = true;
         z->not_before = clock_mono() + AT_MOST_EACH_MS;
         pthread_mutex_unlock(&z->keeper->lock);
     } else if (e || must_read || !z->has_actual || z->wanted != keep_spec_hash(&r.spec)) {

@@ -75,6 +75,8 @@ static void compare_all(struct keeper *k)
 {
     struct zone_names names = {0};
     struct buf why = {0};
+    for (size_t i = 0; i < k->zone_n; i++)
+        k->zones[i]->has_news |= k->db_changed;
     k->db_changed = false;
     pthread_mutex_unlock(&k->lock);
     enum err e = tenant_transact(k->store, TENANT_READ, load_names, &names, &why);
@@ -118,13 +120,13 @@ static deadline start_due(struct keeper *k, deadline next)
             continue;
         k->turn = (first + i + 1) % k->zone_n;
         struct buf why = {0};
-        z->is_due = false;
+        z->is_due = z->has_news = false;
         z->is_busy = true;
         if (crew_start(k->crew, keep_publish, z, &why)) {
             log_event(LOG_ERROR, "zone-not-published", LOG_TEXT("zone", z->name),
                       LOG_STR("why", buf_str(&why)));
             z->is_busy = false;
-            z->is_due = true;
+            z->is_due = z->has_news = true;
             z->not_before = clock_mono() + SAFETY_MS;
         }
         buf_release(&why);

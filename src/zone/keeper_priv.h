@@ -33,6 +33,7 @@ struct keep_zone {
     bool is_busy;        /* a job has it */
     struct addr primary; /* as last read from the database */
     bool is_due;         /* look at it */
+    bool has_news;       /* the database changed since the last job read it */
     bool must_read;      /* the primary may have changed otherwise: read it back */
     int64_t not_before;  /* clock_mono */
     unsigned failures;   /* in a row */

@@ -394,21 +394,25 @@ static void the_word_for_a_zone(void **state)
     (void)state;
     static const struct {
         struct keep_report report;
-        bool is_busy;
+        bool is_busy, has_news, db_changed;
         const char *refused, *word;
     } rows[] = {
-        {{.read_ms = 0}, false, NULL, "not-read-yet"},
-        {{.failed = true}, false, NULL, "unreachable"},
-        {{.read_ms = 1, .failed = true}, false, NULL, "failing"},
-        {{.read_ms = 1, .backlog = 5}, false, "x", "refused"},
-        {{.read_ms = 1, .backlog = 5}, false, NULL, "publishing"},
-        {{.read_ms = 1}, true, NULL, "publishing"},
-        {{.read_ms = 1}, false, NULL, "not-verified-yet"},
+        {{.read_ms = 0}, false, false, false, NULL, "not-read-yet"},
+        {{.failed = true}, false, true, true, NULL, "unreachable"},
+        {{.read_ms = 1, .failed = true}, false, true, true, NULL, "failing"},
+        {{.read_ms = 1, .backlog = 5}, false, false, false, "x", "refused"},
+        {{.read_ms = 1, .backlog = 5}, false, true, false, NULL, "publishing"},
+        {{.read_ms = 1}, true, false, false, NULL, "publishing"},
+        {{.read_ms = 1}, false, true, false, NULL, "waiting"},
+        {{.read_ms = 1}, false, false, true, NULL, "waiting"},
+        {{.read_ms = 1}, false, false, false, NULL, "not-verified-yet"},
     };
     struct zone_row row = {.name = STR("mx.example")};
     assert_true(addr_parse(STR("192.0.2.53:53"), 0, &row.primary));
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct keep_zone z = {.report = rows[i].report, .is_busy = rows[i].is_busy};
+        struct keeper k = {.db_changed = rows[i].db_changed};
+        struct keep_zone z = {
+            .keeper = &k, .report = rows[i].report, .is_busy = rows[i].is_busy, .has_news = rows[i].has_news};
         if (rows[i].refused)
             z.report.refused = json_pack("[s]", rows[i].refused);
         json_t *o = keep_status_json(&z, &row), *lines = keep_status_lines(o);
