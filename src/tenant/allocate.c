@@ -48,6 +48,16 @@ static enum err choose_key_set(struct call *c, struct str label, int64_t *out)
     return db_get_int(q, out, c->why);
 }
 
+/* The zone's MX hosts are others than before, and more of them by so many. */
+static enum err note_hosts(struct call *c, int64_t zone, int64_t more)
+{
+    struct db_query *q = db_query(
+        c->db, "UPDATE zone SET hosts = hosts + $1, hosts_version = hosts_version + 1 WHERE id = $2");
+    db_bind_int(q, more);
+    db_bind_int(q, zone);
+    return db_run(q, NULL, c->why);
+}
+
 static enum err update(struct call *c, const struct mx_host *h, const char *state, int64_t until_ms)
 {
     struct db_query *q =
@@ -59,14 +69,8 @@ static enum err update(struct call *c, const struct mx_host *h, const char *stat
     db_bind_int(q, h->key_set_id);
     db_bind_int(q, h->zone_id);
     db_bind_text(q, h->label);
-    return db_run(q, NULL, c->why);
-}
-
-static enum err count_host(struct call *c, int64_t zone)
-{
-    struct db_query *q = db_query(c->db, "UPDATE zone SET hosts = hosts + 1 WHERE id = $1");
-    db_bind_int(q, zone);
-    return db_run(q, NULL, c->why);
+    enum err e = db_run(q, NULL, c->why);
+    return e ? e : note_hosts(c, h->zone_id, 0);
 }
 
 /* The host that the domain had before, of the same tenant, back to life. ERR_NOT_FOUND when there is none. */
@@ -89,7 +93,7 @@ static enum err revive(struct call *c, struct str domain, int64_t tenant, struct
     int64_t was_out;
     e = db_get_int(q, &was_out, c->why);
     if (!e && was_out)
-        e = count_host(c, out->zone_id);
+        e = note_hosts(c, out->zone_id, 1);
     out->dane = false;
     if (!e && !out->key_set_id)
         e = choose_key_set(c, out->label, &out->key_set_id);
@@ -164,7 +168,7 @@ enum err mx_host_allocate(struct call *c, struct str domain, int64_t tenant, str
         e = ERR_EXISTS;
     }
     if (!e)
-        e = count_host(c, out->zone_id);
+        e = note_hosts(c, out->zone_id, 1);
     if (e)
         return e;
     out->name = arena_printf(c->a, "%.*s.%.*s", STR_ARG(out->label), STR_ARG(out->zone));
@@ -251,7 +255,7 @@ enum err mx_host_expire(struct call *c, int64_t now_ms, int64_t *count)
     e = db_run(q, NULL, c->why);
     return e ? e
              : db_run(db_query(c->db,
-                               "UPDATE zone SET hosts = (SELECT COUNT(*) FROM mx_host h WHERE h.zone_id = "
-                               "zone.id AND h.state <> 'quarantined')"),
+                               "UPDATE zone SET hosts_version = hosts_version + 1, hosts = (SELECT COUNT(*) "
+                               "FROM mx_host h WHERE h.zone_id = zone.id AND h.state <> 'quarantined')"),
                       NULL, c->why);
 }

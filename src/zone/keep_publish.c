@@ -155,6 +155,7 @@ static void report(struct run *r, enum err e)
     z->keeper->look |= r->sent > 0;
     pthread_mutex_unlock(&z->keeper->lock);
     z->wanted = rest ? 0 : keep_spec_hash(&r->spec);
+    z->stamp = rest ? 0 : r->spec.stamp;
 }
 
 static enum err note_pairs(struct call *c, void *ctx)
@@ -209,9 +210,10 @@ void keep_publish(void *zone)
     struct keep_zone *z = r.z;
     int64_t began = clock_mono();
     pthread_mutex_lock(&z->keeper->lock);
-    bool must_read = z->must_read;
+    bool must_read = z->must_read, all = must_read || z->must_compare || !z->has_actual;
+    z->must_compare = false;
     pthread_mutex_unlock(&z->keeper->lock);
-    enum err e = keep_spec_load(z->keeper, z->name, &r.spec, &r.why);
+    enum err e = keep_spec_load(z->keeper, z->name, all ? 0 : z->stamp, &r.spec, &r.why);
     if (e == ERR_NOT_FOUND) {
         pthread_mutex_lock(&z->keeper->lock);
         z->is_there = false;
@@ -221,7 +223,8 @@ void keep_publish(void *zone)
         z->is_due = z->has_news = true;
         z->not_before = clock_mono() + AT_MOST_EACH_MS;
         pthread_mutex_unlock(&z->keeper->lock);
-    } else if (e || must_read || !z->has_actual || z->wanted != keep_spec_hash(&r.spec)) {
+    } else if (e || must_read || !z->has_actual ||
+               (!r.spec.is_known && z->wanted != keep_spec_hash(&r.spec))) {
         r.refused = json_array();
         r.primary = (struct authority){.addr = r.spec.row.primary,
                                        .key = r.spec.row.key.name.n ? &r.spec.row.key : NULL};
@@ -230,6 +233,8 @@ void keep_publish(void *zone)
         log_outcome(&r, e, clock_mono() - began);
         report(&r, e);
         json_decref(r.refused);
+    } else {
+        z->stamp = r.spec.stamp;
     }
     keep_spec_release(&r.spec);
     buf_release(&r.why);

@@ -61,58 +61,6 @@ struct keep_pair keep_spec_pair(const struct keep_spec *s, size_t group)
                               .is_wanted = true};
 }
 
-struct load {
-    const struct keeper *keeper;
-    const char *zone;
-    struct keep_spec *out;
-};
-
-static enum err load_noted(struct call *c, struct keep_spec *s)
-{
-    enum err e = OK;
-    s->noted = ARENA_ARRAY(&s->arena, bool, s->spec.group_n);
-    for (size_t g = 0; !e && g < s->spec.group_n; g++) {
-        struct keep_pair p = keep_spec_pair(s, g);
-        e = keep_pair_is_noted(c, &p, &s->noted[g]);
-    }
-    return e;
-}
-
-static enum err load(struct call *c, void *ctx)
-{
-    struct load *l = ctx;
-    struct keep_spec *s = l->out;
-    struct zone_row *rows;
-    struct zone_group *groups = NULL;
-    size_t n, group_n = 0;
-    enum err e = zone_load_rows(c, &s->arena, &rows, &n);
-    if (!e)
-        e = load_groups(c, l->keeper->conf.board, &s->arena, &groups, &group_n);
-    for (size_t i = 0; !e && i < n; i++)
-        if (str_equal(rows[i].name, str_of(l->zone))) {
-            s->row = rows[i];
-            e = zone_load_spec(c, &s->arena, &s->row, groups, group_n, &s->spec);
-            return e ? e : load_noted(c, s);
-        }
-    return e ? e : ERR_NOT_FOUND;
-}
-
-enum err keep_spec_load(struct keeper *k, const char *zone, struct keep_spec *out, struct buf *why)
-{
-    *out = (struct keep_spec){0};
-    struct load l = {.keeper = k, .zone = zone, .out = out};
-    enum err e = tenant_transact(k->store, TENANT_READ, load, &l, why);
-    if (e == ERR_NOT_FOUND)
-        buf_set(why, "there is no zone '%s'; \"kedge zone list\" shows those there are", zone);
-    return e;
-}
-
-void keep_spec_release(struct keep_spec *s)
-{
-    arena_release(&s->arena);
-    *s = (struct keep_spec){0};
-}
-
 /* FNV-1a. */
 static void mix(uint64_t *h, const void *p, size_t n)
 {
@@ -138,7 +86,8 @@ static void mix_group(uint64_t *h, const struct zone_group *g)
     }
 }
 
-uint64_t keep_spec_hash(const struct keep_spec *s)
+/* Everything but the hosts. */
+static uint64_t mix_settings(const struct keep_spec *s)
 {
     uint64_t h = UINT64_C(14695981039346656037);
     const struct zone_spec *spec = &s->spec;
@@ -153,12 +102,91 @@ uint64_t keep_spec_hash(const struct keep_spec *s)
         mix_str(&h, str_of(addr_format(&spec->addresses[i], text)));
     for (size_t i = 0; i < spec->group_n; i++)
         mix_group(&h, &spec->groups[i]);
-    for (size_t i = 0; i < spec->host_n; i++) {
-        const struct zone_host *host = &spec->hosts[i];
+    return h;
+}
+
+static uint64_t stamp_of(const struct keep_spec *s)
+{
+    uint64_t h = mix_settings(s);
+    mix(&h, &s->row.hosts_version, sizeof s->row.hosts_version);
+    return h ? h : 1;
+}
+
+uint64_t keep_spec_hash(const struct keep_spec *s)
+{
+    uint64_t h = mix_settings(s);
+    for (size_t i = 0; i < s->spec.host_n; i++) {
+        const struct zone_host *host = &s->spec.hosts[i];
         mix_str(&h, host->label);
         mix(&h, &host->is_gone, sizeof host->is_gone);
         mix(&h, &host->dane, sizeof host->dane);
         mix(&h, &host->group, sizeof host->group);
     }
     return h ? h : 1;
+}
+
+struct load {
+    const struct keeper *keeper;
+    const char *zone;
+    uint64_t known;
+    struct keep_spec *out;
+};
+
+static enum err load_noted(struct call *c, struct keep_spec *s)
+{
+    enum err e = OK;
+    s->noted = ARENA_ARRAY(&s->arena, bool, s->spec.group_n);
+    for (size_t g = 0; !e && g < s->spec.group_n; g++) {
+        struct keep_pair p = keep_spec_pair(s, g);
+        e = keep_pair_is_noted(c, &p, &s->noted[g]);
+    }
+    return e;
+}
+
+static enum err load_zone(struct call *c, const struct load *l, const struct zone_group *groups,
+                          size_t group_n)
+{
+    struct keep_spec *s = l->out;
+    enum err e = zone_load_spec(c, &s->arena, &s->row, groups, group_n, &s->spec);
+    if (e)
+        return e;
+    s->stamp = stamp_of(s);
+    s->is_known = s->stamp == l->known;
+    e = s->is_known ? OK : zone_load_hosts(c, &s->arena, &s->row, &s->spec);
+    return e ? e : load_noted(c, s);
+}
+
+static enum err load(struct call *c, void *ctx)
+{
+    struct load *l = ctx;
+    struct keep_spec *s = l->out;
+    struct zone_row *rows;
+    struct zone_group *groups = NULL;
+    size_t n, group_n = 0;
+    enum err e = zone_load_rows(c, &s->arena, &rows, &n);
+    if (!e)
+        e = load_groups(c, l->keeper->conf.board, &s->arena, &groups, &group_n);
+    for (size_t i = 0; !e && i < n; i++)
+        if (str_equal(rows[i].name, str_of(l->zone))) {
+            s->row = rows[i];
+            return load_zone(c, l, groups, group_n);
+        }
+    return e ? e : ERR_NOT_FOUND;
+}
+
+enum err keep_spec_load(struct keeper *k, const char *zone, uint64_t known, struct keep_spec *out,
+                        struct buf *why)
+{
+    *out = (struct keep_spec){0};
+    struct load l = {.keeper = k, .zone = zone, .known = known, .out = out};
+    enum err e = tenant_transact(k->store, TENANT_READ, load, &l, why);
+    if (e == ERR_NOT_FOUND)
+        buf_set(why, "there is no zone '%s'; \"kedge zone list\" shows those there are", zone);
+    return e;
+}
+
+void keep_spec_release(struct keep_spec *s)
+{
+    arena_release(&s->arena);
+    *s = (struct keep_spec){0};
 }

@@ -70,8 +70,9 @@ static enum err load_names(struct call *c, void *ctx)
     return zone_load_rows(c, &z->arena, &z->rows, &z->n);
 }
 
-/* Every zone of the database is compared again; with the lock held, but while the database is read. */
-static void compare_all(struct keeper *k)
+/* Every zone of the database is compared again, its hosts only when their version is another: not so now and
+ * then, for somebody may have had his hands in the database. With the lock held, but while that is read. */
+static void compare_all(struct keeper *k, bool whole)
 {
     struct zone_names names = {0};
     struct buf why = {0};
@@ -88,6 +89,7 @@ static void compare_all(struct keeper *k)
     for (size_t i = 0; !e && i < names.n; i++) {
         struct keep_zone *z = keep_zone_get(k, names.rows[i].name);
         z->is_there = z->is_due = true;
+        z->must_compare |= whole;
         z->primary = names.rows[i].primary;
     }
     arena_release(&names.arena);
@@ -140,9 +142,10 @@ static void publisher(void *ctx)
     deadline compare = clock_mono();
     pthread_mutex_lock(&k->lock);
     while (!k->stop) {
-        if (k->db_changed || deadline_is_over(compare)) {
-            compare_all(k);
-            compare = deadline_in(SAFETY_MS);
+        bool whole = deadline_is_over(compare);
+        if (k->db_changed || whole) {
+            compare_all(k, whole);
+            compare = whole ? deadline_in(SAFETY_MS) : compare;
         }
         deadline next = start_due(k, compare);
         if (!k->stop && !k->db_changed)

@@ -24,8 +24,8 @@ struct keep_report {
     size_t foreign_n;
 };
 
-/* One zone. It lives as long as the keeper. Guarded by the keeper's lock, but for `actual`, `wanted`, which
- * belong to the job while is_busy. */
+/* One zone. It lives as long as the keeper. Guarded by the keeper's lock, but for `actual`, `wanted`,
+ * `stamp`, which belong to the job while is_busy. */
 struct keep_zone {
     struct keeper *keeper;
     char *name;
@@ -35,6 +35,7 @@ struct keep_zone {
     bool is_due;         /* look at it */
     bool has_news;       /* the database changed since the last job read it */
     bool must_read;      /* the primary may have changed otherwise: read it back */
+    bool must_compare;   /* read the zone's hosts, though their version may be known */
     int64_t not_before;  /* clock_mono */
     unsigned failures;   /* in a row */
     uint64_t rounds;     /* jobs that ended */
@@ -51,6 +52,7 @@ struct keep_zone {
     struct zone_snapshot actual;
     bool has_actual;
     uint64_t wanted; /* hash of the spec that was brought out without a rest; 0: none */
+    uint64_t stamp;  /* of the same spec */
 };
 
 struct keeper {
@@ -77,11 +79,13 @@ struct keep_spec {
     struct arena arena;
     struct zone_row row;
     struct zone_spec spec;
-    bool *noted; /* one for each group of the spec: its pair is in the database (keep_pair.h) */
+    bool *noted;    /* one for each group of the spec: its pair is in the database (keep_pair.h) */
+    uint64_t stamp; /* another one: something may have changed */
+    bool is_known;  /* the stamp is the one that the caller knew: hosts were not read */
 };
-/* ERR_NOT_FOUND when the zone is not in the database, ERR_REFUSED while the gate has not looked yet. Released
- * by the caller, also after an error. */
-enum err keep_spec_load(struct keeper *k, const char *zone, struct keep_spec *out,
+/* known: a stamp, or 0 to read everything. ERR_NOT_FOUND when the zone is not in the database, ERR_REFUSED
+ * while the gate has not looked yet. Released by the caller, also after an error. */
+enum err keep_spec_load(struct keeper *k, const char *zone, uint64_t known, struct keep_spec *out,
                         struct buf *why) MUST_CHECK;
 void keep_spec_release(struct keep_spec *s);
 /* The pair of a group in the zone. */

@@ -11,7 +11,8 @@ static bool row_read(struct db_query *q, struct arena *a, struct zone_row *out)
                           .tlsa_ttl = (uint32_t)db_int(q, 8),
                           .address_ttl = (uint32_t)db_int(q, 9),
                           .tlsa_per_host = db_int(q, 10) != 0,
-                          .is_open = db_int(q, 11) != 0};
+                          .is_open = db_int(q, 11) != 0,
+                          .hosts_version = db_int(q, 12)};
     return addr_parse(db_text(q, 2), 53, &out->primary) &&
            (!out->key.name.n || tsig_algorithm_parse(db_text(q, 4), &out->key.algorithm));
 }
@@ -28,7 +29,7 @@ enum err zone_load_rows(struct call *c, struct arena *a, struct zone_row **out, 
     struct db_query *q = db_query(
         c->db,
         "SELECT id, name, primary_address, tsig_name, tsig_algorithm, tsig_secret, edge_group, capacity,"
-        " tlsa_ttl, address_ttl, tlsa_per_host, is_open FROM zone ORDER BY name");
+        " tlsa_ttl, address_ttl, tlsa_per_host, is_open, hosts_version FROM zone ORDER BY name");
     while (good && *n < (size_t)count && db_next(q))
         good = row_read(q, a, &(*out)[(*n)++]);
     e = db_end(q, c->why);
@@ -63,18 +64,18 @@ static size_t group_of(const struct zone_group *groups, size_t n, int64_t key_se
     return SIZE_MAX;
 }
 
-static enum err read_hosts(struct call *c, struct arena *a, int64_t zone, struct zone_spec *out)
+enum err zone_load_hosts(struct call *c, struct arena *a, const struct zone_row *row, struct zone_spec *out)
 {
     int64_t count;
     struct db_query *q = db_query(c->db, "SELECT COUNT(*) FROM mx_host WHERE zone_id = $1");
-    db_bind_int(q, zone);
+    db_bind_int(q, row->id);
     enum err e = db_get_int(q, &count, c->why);
     if (e)
         return e;
     struct zone_host *hosts = ARENA_ARRAY(a, struct zone_host, (size_t)count);
     q = db_query(c->db,
                  "SELECT label, state, dane, key_set_id FROM mx_host WHERE zone_id = $1 ORDER BY label");
-    db_bind_int(q, zone);
+    db_bind_int(q, row->id);
     while (out->host_n < (size_t)count && db_next(q))
         hosts[out->host_n++] = (struct zone_host){.label = arena_str(a, db_text(q, 0)),
                                                   .is_gone = str_equal(db_text(q, 1), STR("quarantined")),
@@ -93,6 +94,5 @@ enum err zone_load_spec(struct call *c, struct arena *a, const struct zone_row *
                               .tlsa_per_host = row->tlsa_per_host,
                               .groups = groups,
                               .group_n = group_n};
-    enum err e = read_addresses(c, a, row->edge_group, out);
-    return e ? e : read_hosts(c, a, row->id, out);
+    return read_addresses(c, a, row->edge_group, out);
 }
