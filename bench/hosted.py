@@ -9,6 +9,7 @@ import smtplib
 import ssl
 import subprocess
 import time
+from datetime import datetime
 from pathlib import Path
 
 import dns.flags
@@ -26,7 +27,6 @@ CUSTOMERS = "customers.example"
 CUSTOMER_SERVER = "127.54.200.1"
 FLOOR_SERVER = "127.54.201.1"
 CAPACITY = 5000
-TTL = 2
 PORTION = 100000  # names in one call: a file has at most 8 MiB
 FLOOR_ZONES = PORTION // CAPACITY
 MADE_BY_SIGNER = {"RRSIG", "NSEC", "NSEC3", "NSEC3PARAM", "DNSKEY", "CDS", "CDNSKEY"}
@@ -48,7 +48,8 @@ class Hosted:
         self.lab, self.domains, self.say = lab, domains, say
         self.patience = max(600, domains // 50)
         self.zones = [f"mx-k{i}.example" for i in range(math.ceil((domains + 1) / CAPACITY))]
-        self.managed = authority.ManagedZones(lab, "knot", *self.zones, ttl=TTL)
+        self.ttl = max(2, len(self.zones) // 10)  # a look at so many zones must not last longer
+        self.managed = authority.ManagedZones(lab, "knot", *self.zones, ttl=self.ttl)
         for address in EDGES:
             namespace.add_address(address)
         self.edge = kedge.Kedge(lab, build, "hosting", EDGES[0], zone_interval="1s", edge_name=self.edge_name(0))
@@ -82,7 +83,7 @@ class Hosted:
         tsig.write_text(f"{self.managed.key.algorithm}:{self.managed.key.name}:{self.managed.key.secret}\n", encoding="utf-8")
         for zone in self.zones:
             cli("zone", "add", zone, "--primary", f"{self.managed.primary.address}:{self.managed.primary.port}", "--tsig-file", tsig,
-                "--edge-group", "here", "--ttl", TTL, "--capacity", CAPACITY)
+                "--edge-group", "here", "--ttl", self.ttl, "--capacity", CAPACITY)
         cli("tenant", "add", "acme")
         cli("key", "add", "--group", "g1")
         process.wait_for(lambda: self.key("active"), 120, "the first key is active")
@@ -124,6 +125,17 @@ class Hosted:
             seconds += self.add("--file", names)
             self.say(f"{end} domains added")
         return seconds
+
+    def look_seconds(self) -> float:
+        """From the end of one look of the gate to that of the next, on average of some."""
+        def looked() -> float:
+            at = self.edge.json("key", "show", "g1")["looked"]
+            return datetime.fromisoformat(at).timestamp()
+        times = [looked()]
+        while len(times) < 6:
+            now = process.wait_for(lambda: (at := looked()) > times[-1] and at, 120, "the gate looks")
+            times.append(now)
+        return (times[-1] - times[0]) / (len(times) - 1)
 
     def wait_level(self):
         """Until no zone is behind; what is still to do is told now and then."""
@@ -189,7 +201,7 @@ class Hosted:
         dump.mkdir(mode=0o777)
         knot = self.managed.primary
         process.once(process.program("knotc"), "-b", "-s", knot.folder / "run" / "knot.sock", "zone-flush", *zones, "+outdir", dump)
-        plan = primary.Plan({zone: _unsigned(dump / f"{zone}.zone") for zone in zones}, self.managed.key, [], TTL)
+        plan = primary.Plan({zone: _unsigned(dump / f"{zone}.zone") for zone in zones}, self.managed.key, [], self.ttl)
         bare = SlowKnot(self.lab.folder / "bare", FLOOR_SERVER, self.lab.dns_port, plan)
         start = time.monotonic()
         bare.start()
