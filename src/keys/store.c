@@ -259,14 +259,19 @@ static enum err forget(struct call *c, const struct gate_set *set)
 
 enum err keys_event(struct call *c, int64_t set_id, int64_t key_id, const char *event, struct str detail)
 {
+    int64_t number;
+    enum err e = new_id(c, &number);
+    if (e)
+        return e;
     struct db_query *q =
-        db_query(c->db, "INSERT INTO key_event (key_set_id, at_ms, gate_key_id, event, detail)"
-                        " VALUES ($1, $2, $3, $4, $5)");
+        db_query(c->db, "INSERT INTO key_event (key_set_id, at_ms, gate_key_id, event, detail, number)"
+                        " VALUES ($1, $2, $3, $4, $5, $6)");
     db_bind_int(q, set_id);
     db_bind_int(q, clock_wall());
     db_bind_int(q, key_id);
     db_bind_text(q, str_of(event));
     db_bind_text(q, detail);
+    db_bind_int(q, number);
     return db_run(q, NULL, c->why);
 }
 

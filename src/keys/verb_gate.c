@@ -400,8 +400,8 @@ enum err verb_key_timeline(struct call *c)
     json_object_set_new(c->result, "events", events);
     struct db_query *q =
         db_query(c->db, "SELECT at_ms, gate_key_id, event, detail FROM"
-                        " (SELECT at_ms, gate_key_id, event, detail FROM key_event WHERE key_set_id = $1"
-                        " ORDER BY at_ms DESC LIMIT $2) AS latest ORDER BY at_ms");
+                        " (SELECT at_ms, gate_key_id, event, detail, number FROM key_event WHERE key_set_id "
+                        "= $1 ORDER BY at_ms DESC, number DESC LIMIT $2) AS latest ORDER BY at_ms, number");
     db_bind_int(q, r.row.id);
     db_bind_int(q, EVENTS_SHOWN);
     while (db_next(q)) {

@@ -173,5 +173,7 @@ const struct db_migration tenant_schema[] = {
     /* Counts what was done to the zone's MX hosts, so that nobody has to read them to see that nothing was.
      */
     {8, "ALTER TABLE zone ADD COLUMN hosts_version BIGINT NOT NULL DEFAULT 0"},
+    /* Of events of one moment, which came first. */
+    {9, "ALTER TABLE key_event ADD COLUMN number BIGINT NOT NULL DEFAULT 0"},
 };
 const size_t tenant_schema_count = sizeof tenant_schema / sizeof *tenant_schema;
