@@ -53,22 +53,14 @@ class Hosted:
         for address in EDGES:
             namespace.add_address(address)
         self.edge = kedge.Kedge(lab, build, "hosting", EDGES[0], zone_interval="1s", edge_name=self.edge_name(0))
-        self.edges = [self.edge, *(self._other_edge(build, i) for i in range(1, len(EDGES)))]
+        others = [self.edge.another(f"hosting-edge{i}", EDGES[i], edge_name=self.edge_name(i)) for i in range(1, len(EDGES))]
+        self.edges = [self.edge, *others]
         self.customers = None
         self._set_up()
 
     @staticmethod
     def edge_name(i: int) -> str:
         return f"edge{i}.kedge.example"
-
-    def _other_edge(self, build: Path, i: int) -> kedge.Kedge:
-        """Another smtpd with a queue of its own; the directory and the keystore are those that control writes."""
-        data = self.edge.folder / "data"
-        edge = kedge.Kedge(self.lab, build, f"hosting-edge{i}", EDGES[i], edge_name=self.edge_name(i), run_directory=data / "run")
-        (edge.folder / "data").mkdir()
-        for store in ("directory", "keys"):
-            (edge.folder / "data" / store).symlink_to(data / store)
-        return edge
 
     def _set_up(self):
         cli = self.edge.cli

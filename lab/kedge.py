@@ -4,6 +4,7 @@ import json
 import os
 import pwd
 import re
+import shutil
 import signal
 import smtplib
 import socket
@@ -44,6 +45,30 @@ class Kedge:
         }
         self.servers: dict[str, process.Server] = {}
         self.configure()
+
+    def another(self, name: str, address: str, **options) -> "Kedge":
+        """Another edge of this one's control: an smtpd with a queue of its own that reads the same directory and keystore."""
+        data = self.folder / "data"
+        other = Kedge(self.lab, self.build, name, address, run_directory=data / "run", **options)
+        (other.folder / "data").mkdir()
+        for store in ("directory", "keys"):
+            (other.folder / "data" / store).symlink_to(data / store)
+        return other
+
+    def freeze_keys(self):
+        """From now on this edge, which is another's, sees nothing of what control writes into the keystore."""
+        keys = self.folder / "data" / "keys"
+        written = keys.resolve()
+        keys.unlink()
+        shutil.copytree(written, keys)
+        for path in (keys, *keys.iterdir()):
+            shutil.chown(path, user())
+
+    def thaw_keys(self, owner: "Kedge"):
+        """It sees again what its owner's control writes, once it is started anew."""
+        keys = self.folder / "data" / "keys"
+        shutil.rmtree(keys)
+        keys.symlink_to(owner.folder / "data" / "keys")
 
     def configure(self, **options):
         """Writes the configuration file, with changes; a list is an option given several times."""

@@ -3,7 +3,6 @@ customer's domain with DANE, and a witness that looks at all of it from the outs
 
 import contextlib
 import json
-import socket
 import sqlite3
 import time
 
@@ -60,9 +59,9 @@ class Rollover:
         public = {f"{s.name} {address}": (address, s.port) for s in self.managed.secondaries for address in s.addresses}
         return {"primary": (self.managed.primary.address, self.managed.primary.port), **public}
 
-    def witness(self, algorithms=("ecdsa",)) -> Witness:
-        """Somebody who looks at all servers and addresses."""
-        edges = {address: (address, self.lab.smtp_port) for address in self.addresses}
+    def witness(self, algorithms=("ecdsa",), *more: str) -> Witness:
+        """Somebody who looks at all servers and addresses, and at more addresses."""
+        edges = {address: (address, self.lab.smtp_port) for address in (*self.addresses, *more)}
         return Witness(self.dane_owner, self.servers, TTL, edges, self.mx_host, algorithms)
 
     def view(self) -> dict:
@@ -169,16 +168,6 @@ class Rollover:
             process.wait_for(look, seconds, f"{code} about {about}")
         except process.Failed as why:
             raise process.Failed(f"{why}; there is {json.dumps(last)}") from None
-
-    def control(self, verb: str, **arguments):
-        """A verb of the control socket, as a program calls it."""
-        with socket.socket(socket.AF_UNIX) as caller:
-            caller.settimeout(60)
-            caller.connect(str(self.edge.folder / "data/run/control.sock"))
-            caller.sendall(json.dumps({"verb": verb, **arguments}).encode() + b"\n")
-            answer = next(filter(lambda one: "ok" in one, map(json.loads, caller.makefile())))
-        assert answer["ok"], answer
-        return answer.get("result")
 
     def backup(self):
         """Copies the database as it is now."""

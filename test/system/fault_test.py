@@ -8,7 +8,7 @@ import time
 import dns.rcode
 import pytest
 
-from lab import process, rollover
+from lab import namespace, process, rollover
 from lab.kedge import find
 from lab.rollover import GROUP, TTL
 from lab.witness import Untrue, chain_of, tlsa_at
@@ -253,36 +253,53 @@ def test_tcp_nxdomain(place, witness):
     witness.wait_rounds(1)
 
 
-def test_an_edge_that_missed_the_reload(place, witness):
-    """One of two edges goes on with the old key: its record stays for as long."""
-    name = "edge2.faulty.kedge.example"
+@pytest.fixture
+def second(place):
+    """A second edge of the same control, with an address that senders use."""
+    address = "127.0.26.251"
+    namespace.add_address(address)
+    other = place.edge.another("faulty-edge2", address, edge_name="edge2.faulty.kedge.example")
+    name = other.options["edge_name"]
+    other.start("smtpd")
+    process.wait_for(lambda: name in str(place.edge.json("edge", "list")), 20, "the second edge has made itself known")
+    place.edge.cli("edge", "set", name, "--edge-group", "here")
+    place.edge.cli("edge-group", "set", "here", "--address", address)
+    place.rest()
+    yield other
+    other.stop()
+    place.edge.cli("edge-group", "set", "here", "--no-address", address)
+    place.edge.cli("edge", "remove", name)
 
-    def serves(*keys):
-        view = {k["key"]: k for k in place.view()["keys"]}
-        place.control("edge.confirm", edge=name, key_epoch=1, serves=[
-            {"key_set": place.view()["key"], "pair": 1, "algorithm": view[k]["algorithm"], "spki_sha256": view[k]["spki_sha256"]}
-            for k in keys])
-        return True
 
-    old, rsa, following = (place.key(*what)["key"] for what in (("ecdsa", "active"), ("rsa", "active"), ("ecdsa", "ready")))
-    digest = place.key("ecdsa", "active")["spki_sha256"]
-    serves(old, rsa)
-    try:
-        place.edge.cli("key", "roll", GROUP)
-        process.wait_for(lambda: serves(old, rsa) and place.key("ecdsa", "retiring"), 30, "the other edge has switched")
-        until, began = time.monotonic() + 6 * TTL, time.monotonic() + 1
-        process.wait_for(lambda: serves(old, rsa) and place.says(place.view(), "edge-switch", name), 30, "edge2 is awaited")
+def test_an_edge_that_missed_the_reload(place, second):
+    """One of two edges sees nothing of what control writes and goes on with the old key: its record stays for as long."""
+    name = second.options["edge_name"]
+    old, digest = (place.key("ecdsa", "active")[what] for what in ("key", "spki_sha256"))
+
+    def shown() -> str:
+        return chain_of(second.address, place.lab.smtp_port, place.mx_host, "ecdsa")[0].digest(1, 1)
+
+    second.stop("smtpd")
+    second.freeze_keys()
+    second.start("smtpd")
+    with place.witness(BOTH, second.address) as witness:
+        number = roll(place)
+        place.wait_active(number)
+        place.wait_says("edge-switch", name)
+        until, began = time.monotonic() + 6 * TTL, time.monotonic()
         while time.monotonic() < until:
-            serves(old, rsa)
             view = place.view()
             assert place.states(view)["ecdsa", old] == "retiring" and place.says(view, "edge-switch", name), view["waiting"]
+            assert shown() == digest
             time.sleep(0.2)
         for server in place.servers:
             assert all(any(digest in one for one in seen) for seen in witness.views_since(began)[server]), server
-        place.holds(witness, "edge-silent", name)  # now it says nothing at all
-        process.wait_for(lambda: serves(following, rsa) and ("ecdsa", old) not in place.states(), 60, "the old key is gone")
-    finally:
-        place.edge.cli("edge", "remove", name)
+        second.stop("smtpd")
+        place.holds(witness, "edge-silent", name)
+        second.thaw_keys(place.edge)
+        second.start("smtpd")
+        assert shown() == place.key("ecdsa", "active")["spki_sha256"] != digest
+        process.wait_for(lambda: ("ecdsa", old) not in place.states(), 60, "the old key is gone")
 
 
 def test_an_edge_that_hangs(place, witness):
