@@ -166,7 +166,7 @@ static const char *state_of(const struct keep_zone *z, const json_t *seen)
         return "refused";
     if (r->backlog || z->is_busy)
         return "publishing";
-    if (z->has_news || z->keeper->db_changed) /* it comes in its turn */
+    if (z->has_news || z->keeper->news != z->keeper->compared) /* it comes in its turn */
         return "waiting";
     if (!seen)
         return "not-verified-yet";

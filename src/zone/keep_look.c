@@ -340,7 +340,7 @@ static void tell(struct look *l)
     }
     uint64_t now = published(l);
     pthread_mutex_lock(&k->lock);
-    k->db_changed |= now != k->published || l->touched || l->moved;
+    k->news += now != k->published || l->touched || l->moved;
     k->published = now;
     pthread_cond_broadcast(&k->changed);
     pthread_mutex_unlock(&k->lock);

@@ -152,10 +152,10 @@ static void report(struct run *r, enum err e)
         wait *= 2;
     z->not_before = clock_mono() + (rest || r->sent ? wait : 0);
     z->is_due |= rest;
+    z->stamp = rest ? 0 : r->spec.stamp;
     z->keeper->look |= r->sent > 0;
     pthread_mutex_unlock(&z->keeper->lock);
     z->wanted = rest ? 0 : keep_spec_hash(&r->spec);
-    z->stamp = rest ? 0 : r->spec.stamp;
 }
 
 static enum err note_pairs(struct call *c, void *ctx)
@@ -210,10 +210,9 @@ void keep_publish(void *zone)
     struct keep_zone *z = r.z;
     int64_t began = clock_mono();
     pthread_mutex_lock(&z->keeper->lock);
-    bool must_read = z->must_read, all = must_read || z->must_compare || !z->has_actual;
-    z->must_compare = false;
+    bool must_read = z->must_read;
     pthread_mutex_unlock(&z->keeper->lock);
-    enum err e = keep_spec_load(z->keeper, z->name, all ? 0 : z->stamp, &r.spec, &r.why);
+    enum err e = keep_spec_load(z->keeper, z->name, &r.spec, &r.why);
     if (e == ERR_NOT_FOUND) {
         pthread_mutex_lock(&z->keeper->lock);
         z->is_there = false;
@@ -223,8 +222,7 @@ void keep_publish(void *zone)
         z->is_due = z->has_news = true;
         z->not_before = clock_mono() + AT_MOST_EACH_MS;
         pthread_mutex_unlock(&z->keeper->lock);
-    } else if (e || must_read || !z->has_actual ||
-               (!r.spec.is_known && z->wanted != keep_spec_hash(&r.spec))) {
+    } else if (e || must_read || !z->has_actual || z->wanted != keep_spec_hash(&r.spec)) {
         r.refused = json_array();
         r.primary = (struct authority){.addr = r.spec.row.primary,
                                        .key = r.spec.row.key.name.n ? &r.spec.row.key : NULL};
@@ -234,7 +232,9 @@ void keep_publish(void *zone)
         report(&r, e);
         json_decref(r.refused);
     } else {
+        pthread_mutex_lock(&z->keeper->lock);
         z->stamp = r.spec.stamp;
+        pthread_mutex_unlock(&z->keeper->lock);
     }
     keep_spec_release(&r.spec);
     buf_release(&r.why);

@@ -128,7 +128,6 @@ uint64_t keep_spec_hash(const struct keep_spec *s)
 struct load {
     const struct keeper *keeper;
     const char *zone;
-    uint64_t known;
     struct keep_spec *out;
 };
 
@@ -143,16 +142,14 @@ static enum err load_noted(struct call *c, struct keep_spec *s)
     return e;
 }
 
-static enum err load_zone(struct call *c, const struct load *l, const struct zone_group *groups,
+static enum err load_zone(struct call *c, struct keep_spec *s, const struct zone_group *groups,
                           size_t group_n)
 {
-    struct keep_spec *s = l->out;
     enum err e = zone_load_spec(c, &s->arena, &s->row, groups, group_n, &s->spec);
     if (e)
         return e;
     s->stamp = stamp_of(s);
-    s->is_known = s->stamp == l->known;
-    e = s->is_known ? OK : zone_load_hosts(c, &s->arena, &s->row, &s->spec);
+    e = zone_load_hosts(c, &s->arena, &s->row, &s->spec);
     return e ? e : load_noted(c, s);
 }
 
@@ -169,16 +166,15 @@ static enum err load(struct call *c, void *ctx)
     for (size_t i = 0; !e && i < n; i++)
         if (str_equal(rows[i].name, str_of(l->zone))) {
             s->row = rows[i];
-            return load_zone(c, l, groups, group_n);
+            return load_zone(c, s, groups, group_n);
         }
     return e ? e : ERR_NOT_FOUND;
 }
 
-enum err keep_spec_load(struct keeper *k, const char *zone, uint64_t known, struct keep_spec *out,
-                        struct buf *why)
+enum err keep_spec_load(struct keeper *k, const char *zone, struct keep_spec *out, struct buf *why)
 {
     *out = (struct keep_spec){0};
-    struct load l = {.keeper = k, .zone = zone, .known = known, .out = out};
+    struct load l = {.keeper = k, .zone = zone, .out = out};
     enum err e = tenant_transact(k->store, TENANT_READ, load, &l, why);
     if (e == ERR_NOT_FOUND)
         buf_set(why, "there is no zone '%s'; \"kedge zone list\" shows those there are", zone);
@@ -189,4 +185,36 @@ void keep_spec_release(struct keep_spec *s)
 {
     arena_release(&s->arena);
     *s = (struct keep_spec){0};
+}
+
+struct load_stamps {
+    const struct keeper *keeper;
+    struct keep_stamps *out;
+};
+
+static enum err load_stamps(struct call *c, void *ctx)
+{
+    const struct load_stamps *l = ctx;
+    struct keep_stamps *out = l->out;
+    struct zone_group *groups;
+    size_t group_n;
+    enum err e = zone_load_rows(c, &out->arena, &out->rows, &out->n);
+    out->stamps = ARENA_ARRAY(&out->arena, uint64_t, out->n);
+    if (!e)
+        e = load_groups(c, l->keeper->conf.board, &out->arena, &groups, &group_n);
+    if (e)
+        return e == ERR_REFUSED ? OK : e;
+    for (size_t i = 0; !e && i < out->n; i++) {
+        struct keep_spec s = {.row = out->rows[i]};
+        e = zone_load_spec(c, &out->arena, &s.row, groups, group_n, &s.spec);
+        out->stamps[i] = stamp_of(&s);
+    }
+    return e;
+}
+
+enum err keep_stamps_load(struct keeper *k, struct keep_stamps *out, struct buf *why)
+{
+    *out = (struct keep_stamps){0};
+    struct load_stamps l = {k, out};
+    return tenant_transact(k->store, TENANT_READ, load_stamps, &l, why);
 }

@@ -58,41 +58,33 @@ void keeper_free(struct keeper *k)
 
 /* The publisher. */
 
-struct zone_names {
-    struct arena arena;
-    struct zone_row *rows;
-    size_t n;
-};
-
-static enum err load_names(struct call *c, void *ctx)
+/* What the database has is held against what was published last: zones that differ are due, and now and then
+ * all of them, for somebody may have had his hands in it. With the lock held, but while it is read. */
+static void compare_all(struct keeper *k, bool all)
 {
-    struct zone_names *z = ctx;
-    return zone_load_rows(c, &z->arena, &z->rows, &z->n);
-}
-
-/* Every zone of the database is compared again, its hosts only when their version is another: not so now and
- * then, for somebody may have had his hands in the database. With the lock held, but while that is read. */
-static void compare_all(struct keeper *k, bool whole)
-{
-    struct zone_names names = {0};
+    struct keep_stamps read;
     struct buf why = {0};
-    for (size_t i = 0; i < k->zone_n; i++)
-        k->zones[i]->has_news |= k->db_changed;
-    k->db_changed = false;
+    uint64_t news = k->news;
     pthread_mutex_unlock(&k->lock);
-    enum err e = tenant_transact(k->store, TENANT_READ, load_names, &names, &why);
+    enum err e = keep_stamps_load(k, &read, &why);
     pthread_mutex_lock(&k->lock);
+    k->compared = news;
     if (e)
         log_event(LOG_ERROR, "zones-not-read", LOG_STR("why", buf_str(&why)));
-    for (size_t i = 0; !e && i < k->zone_n; i++)
-        k->zones[i]->is_there = false;
-    for (size_t i = 0; !e && i < names.n; i++) {
-        struct keep_zone *z = keep_zone_get(k, names.rows[i].name);
-        z->is_there = z->is_due = true;
-        z->must_compare |= whole;
-        z->primary = names.rows[i].primary;
+    for (size_t i = 0; i < k->zone_n; i++) {
+        k->zones[i]->is_there &= e != OK;
+        k->zones[i]->is_due |= e != OK; /* its job says what is wrong */
+        k->zones[i]->has_news |= e != OK;
     }
-    arena_release(&names.arena);
+    for (size_t i = 0; !e && i < read.n; i++) {
+        struct keep_zone *z = keep_zone_get(k, read.rows[i].name);
+        bool differs = !read.stamps[i] || read.stamps[i] != z->stamp;
+        z->is_there = true;
+        z->has_news |= differs;
+        z->is_due |= differs || all;
+        z->primary = read.rows[i].primary;
+    }
+    arena_release(&read.arena);
     buf_release(&why);
 }
 
@@ -142,13 +134,13 @@ static void publisher(void *ctx)
     deadline compare = clock_mono();
     pthread_mutex_lock(&k->lock);
     while (!k->stop) {
-        bool whole = deadline_is_over(compare);
-        if (k->db_changed || whole) {
-            compare_all(k, whole);
-            compare = whole ? deadline_in(SAFETY_MS) : compare;
-        }
+        bool all = deadline_is_over(compare);
+        if (all)
+            compare = deadline_in(SAFETY_MS);
+        if (all || k->news != k->compared)
+            compare_all(k, all);
         deadline next = start_due(k, compare);
-        if (!k->stop && !k->db_changed)
+        if (!k->stop && k->news == k->compared)
             (void)thread_cond_wait(&k->changed, &k->lock, next);
     }
     pthread_mutex_unlock(&k->lock);
@@ -180,7 +172,7 @@ void keeper_wake(void *keeper)
 {
     struct keeper *k = keeper;
     pthread_mutex_lock(&k->lock);
-    k->db_changed = true;
+    k->news++;
     pthread_cond_broadcast(&k->changed);
     pthread_mutex_unlock(&k->lock);
 }

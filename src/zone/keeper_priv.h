@@ -24,8 +24,8 @@ struct keep_report {
     size_t foreign_n;
 };
 
-/* One zone. It lives as long as the keeper. Guarded by the keeper's lock, but for `actual`, `wanted`,
- * `stamp`, which belong to the job while is_busy. */
+/* One zone. It lives as long as the keeper. Guarded by the keeper's lock, but for `actual`, `wanted`, which
+ * belong to the job while is_busy. */
 struct keep_zone {
     struct keeper *keeper;
     char *name;
@@ -33,9 +33,9 @@ struct keep_zone {
     bool is_busy;        /* a job has it */
     struct addr primary; /* as last read from the database */
     bool is_due;         /* look at it */
-    bool has_news;       /* the database changed since the last job read it */
+    bool has_news;       /* the database has something else than the last job read */
     bool must_read;      /* the primary may have changed otherwise: read it back */
-    bool must_compare;   /* read the zone's hosts, though their version may be known */
+    uint64_t stamp;      /* of what the primary has without a rest; 0: none */
     int64_t not_before;  /* clock_mono */
     unsigned failures;   /* in a row */
     uint64_t rounds;     /* jobs that ended */
@@ -52,7 +52,6 @@ struct keep_zone {
     struct zone_snapshot actual;
     bool has_actual;
     uint64_t wanted; /* hash of the spec that was brought out without a rest; 0: none */
-    uint64_t stamp;  /* of the same spec */
 };
 
 struct keeper {
@@ -62,9 +61,10 @@ struct keeper {
     pthread_mutex_t lock;
     pthread_cond_t changed; /* anything below, or a zone */
     bool stop, is_running;
-    bool db_changed; /* the publisher compares again */
-    bool look;       /* the watcher looks at once */
-    uint64_t looks;  /* that ended */
+    uint64_t news,
+        compared;   /* how often something may have changed; of those, how many the publisher has seen */
+    bool look;      /* the watcher looks at once */
+    uint64_t looks; /* that ended */
     pthread_t publisher, watcher;
     struct keep_zone **zones;
     size_t zone_n;
@@ -81,17 +81,25 @@ struct keep_spec {
     struct zone_spec spec;
     bool *noted;    /* one for each group of the spec: its pair is in the database (keep_pair.h) */
     uint64_t stamp; /* another one: something may have changed */
-    bool is_known;  /* the stamp is the one that the caller knew: hosts were not read */
 };
-/* known: a stamp, or 0 to read everything. ERR_NOT_FOUND when the zone is not in the database, ERR_REFUSED
- * while the gate has not looked yet. Released by the caller, also after an error. */
-enum err keep_spec_load(struct keeper *k, const char *zone, uint64_t known, struct keep_spec *out,
+/* ERR_NOT_FOUND when the zone is not in the database, ERR_REFUSED while the gate has not looked yet. Released
+ * by the caller, also after an error. */
+enum err keep_spec_load(struct keeper *k, const char *zone, struct keep_spec *out,
                         struct buf *why) MUST_CHECK;
 void keep_spec_release(struct keep_spec *s);
 /* The pair of a group in the zone. */
 struct keep_pair keep_spec_pair(const struct keep_spec *s, size_t group);
 /* Changes with everything that could change the zone. */
 uint64_t keep_spec_hash(const struct keep_spec *s);
+
+/* All zones, and the stamps that their specs would have: no host is read for them. */
+struct keep_stamps {
+    struct arena arena; /* released by the caller, also after an error */
+    struct zone_row *rows;
+    uint64_t *stamps; /* 0 while the gate has not looked yet */
+    size_t n;
+};
+enum err keep_stamps_load(struct keeper *k, struct keep_stamps *out, struct buf *why) MUST_CHECK;
 
 /* The zone's entry, made when missing. With the lock held. */
 struct keep_zone *keep_zone_get(struct keeper *k, struct str name);

@@ -151,7 +151,7 @@ static enum err diff_one(struct call *c, const struct zone_row *row)
     struct zone_records desired;
     struct zone_diff d;
     struct keeper *k = keeper_of(c);
-    enum err e = keep_spec_load(k, arena_cstr(c->a, row->name), 0, &s, c->why);
+    enum err e = keep_spec_load(k, arena_cstr(c->a, row->name), &s, c->why);
     struct authority primary = {.addr = s.row.primary, .key = s.row.key.name.n ? &s.row.key : NULL};
     if (!e)
         e = zone_read_back(&primary, row->name, deadline_in(PUBLISH_MS), &actual, c->why);
