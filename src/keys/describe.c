@@ -68,15 +68,17 @@ static enum err describe_key(struct call *c, const struct gate_key *k, json_t **
     return add_certificate(c, k->pair_id, o);
 }
 
-static enum err count_hosts(struct call *c, int64_t set, const char *sql, json_t *o, const char *name)
+static enum err count_hosts(struct call *c, int64_t set, json_t *o)
 {
-    int64_t n;
-    struct db_query *q = db_query(c->db, sql);
+    struct db_query *q =
+        db_query(c->db, "SELECT COUNT(*), SUM(h.dane) FROM zone z JOIN mx_host h ON h.zone_id = z.id"
+                        " WHERE h.key_set_id = $1 AND h.state <> 'quarantined'");
     db_bind_int(q, set);
-    enum err e = db_get_int(q, &n, c->why);
-    if (!e)
-        json_object_set_new(o, name, json_integer(n));
-    return e;
+    if (db_next(q)) {
+        json_object_set_new(o, "hosts", json_integer(db_int(q, 0)));
+        json_object_set_new(o, "dane_hosts", json_integer(db_int(q, 1)));
+    }
+    return db_end(q, c->why);
 }
 
 static void add_waiting(const struct board_view *view, json_t *o)
@@ -108,14 +110,7 @@ enum err keys_describe(struct call *c, const struct key_row *row, const struct b
     json_object_set_new(o, "ta", json_boolean(set.ta));
     json_object_set_new(o, "self_signed_next", json_boolean(set.keeps_next));
     if (!e)
-        e = count_hosts(c, row->id,
-                        "SELECT COUNT(*) FROM mx_host WHERE key_set_id = $1 AND state <> 'quarantined'", o,
-                        "hosts");
-    if (!e)
-        e = count_hosts(c, row->id,
-                        "SELECT COUNT(*) FROM mx_host WHERE key_set_id = $1 AND dane = 1"
-                        " AND state <> 'quarantined'",
-                        o, "dane_hosts");
+        e = count_hosts(c, row->id, o);
     for (size_t i = 0; !e && i < set.nkey; i++) {
         json_t *k = NULL;
         e = describe_key(c, &set.key[i], &k);

@@ -12,9 +12,10 @@ enum err verb_edge_targets(struct call *c)
         return e;
     json_t *names = json_array();
     struct db_query *q = db_query(
-        c->db, "SELECT MIN(h.label) || '.' || z.name FROM mx_host h JOIN zone z ON z.id = h.zone_id"
-               " JOIN edge e ON e.edge_group = z.edge_group WHERE e.name = $1 AND h.dane = 1"
-               " AND h.state = 'live' AND h.key_set_id <> 0 GROUP BY z.name, h.key_set_id ORDER BY 1");
+        c->db, "SELECT u.label || '.' || u.name FROM (SELECT z.name, (SELECT MIN(h.label) FROM mx_host h"
+               " WHERE h.zone_id = z.id AND h.key_set_id = k.id AND h.dane = 1 AND h.state = 'live') AS label"
+               " FROM edge e JOIN zone z ON z.edge_group = e.edge_group CROSS JOIN key_set k"
+               " WHERE e.name = $1 AND k.grp <> '') u WHERE u.label IS NOT NULL ORDER BY 1");
     db_bind_text(q, edge);
     while (db_next(q))
         (void)json_array_append_new(names, json_of(db_text(q, 0)));

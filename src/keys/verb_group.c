@@ -104,8 +104,8 @@ enum err group_describe(struct call *c, const struct key_row *row, json_t **out)
 enum err group_is_free(struct call *c, int64_t key_set)
 {
     int64_t hosts;
-    struct db_query *q =
-        db_query(c->db, "SELECT COUNT(*) FROM mx_host WHERE key_set_id = $1 AND state <> 'quarantined'");
+    struct db_query *q = db_query(c->db, "SELECT COUNT(*) FROM zone z JOIN mx_host h ON h.zone_id = z.id"
+                                         " WHERE h.key_set_id = $1 AND h.state <> 'quarantined'");
     db_bind_int(q, key_set);
     enum err e = db_get_int(q, &hosts, c->why);
     if (e || hosts == 0)

@@ -175,5 +175,8 @@ const struct db_migration tenant_schema[] = {
     {8, "ALTER TABLE zone ADD COLUMN hosts_version BIGINT NOT NULL DEFAULT 0"},
     /* Of events of one moment, which came first. */
     {9, "ALTER TABLE key_event ADD COLUMN number BIGINT NOT NULL DEFAULT 0"},
+    /* Which key sets a zone uses is asked again and again: never by reading its hosts. */
+    {10, "DROP INDEX mx_host_by_key_set;"
+         "CREATE INDEX mx_host_by_use ON mx_host (zone_id, key_set_id, dane, state, label)"},
 };
 const size_t tenant_schema_count = sizeof tenant_schema / sizeof *tenant_schema;

@@ -5,8 +5,9 @@
 #define PAIRS                                                                                                \
     "SELECT p.zone_id, p.key_set_id, z.name, k.grp, p.per_host, MAX(p.wanted) FROM"                          \
     " (SELECT zone_id, key_set_id, per_host, 0 AS wanted FROM tlsa_rrset UNION ALL"                          \
-    " SELECT DISTINCT h.zone_id, h.key_set_id, hz.tlsa_per_host, 1 FROM mx_host h"                           \
-    " JOIN zone hz ON hz.id = h.zone_id WHERE h.dane = 1 AND h.state <> 'quarantined') p"                    \
+    " SELECT u.id, s.id, u.tlsa_per_host, 1 FROM zone u CROSS JOIN key_set s WHERE s.grp <> '' AND EXISTS"   \
+    " (SELECT 1 FROM mx_host h WHERE h.zone_id = u.id AND h.key_set_id = s.id AND h.dane = 1"                \
+    " AND h.state <> 'quarantined')) p"                                                                      \
     " JOIN zone z ON z.id = p.zone_id JOIN key_set k ON k.id = p.key_set_id WHERE k.grp <> ''"               \
     " GROUP BY p.zone_id, p.key_set_id, z.name, k.grp, p.per_host ORDER BY z.name, p.key_set_id, p.per_host"
 
