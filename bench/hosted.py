@@ -33,7 +33,9 @@ MADE_BY_SIGNER = {"RRSIG", "NSEC", "NSEC3", "NSEC3PARAM", "DNSKEY", "CDS", "CDNS
 
 
 class SlowKnot(primary.Knot):
-    """Knot with zones so large that the first signing takes long."""
+    """Knot with zones so large that the first signing takes long, and fills more of the journal than is usual."""
+
+    journal = "8G"
 
     def start(self):
         self.launch()

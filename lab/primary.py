@@ -152,6 +152,8 @@ class Primary(NameServer):
 class Knot(Primary):
     """Knot DNS, as it should be run for zones fed by updates: everything in the journal, no zone file."""
 
+    journal = "100M"  # of a zone
+
     def freeze(self):
         """From now on it takes no updates."""
         self._control("zone-freeze")
@@ -184,6 +186,7 @@ class Knot(Primary):
             "    acl: holder",
             *([f"    notify: [{', '.join(f's{i}' for i in range(len(remotes)))}]"] if remotes else []),
             "    dnssec-signing: on\n    dnssec-policy: lab\n    journal-content: all",
+            f"    journal-max-usage: {self.journal}",
             f"    zonefile-sync: -1\n    zonefile-load: {'whole' if self.is_new else 'none'}",
             "zone:",
             *(f'  - domain: "{zone}"\n    file: "{zone}.zone"' for zone in self.plan.text),

@@ -241,7 +241,7 @@ void keep_ask(struct keep_ask *ask)
     ask->sample = ARENA_ARRAY(&ask->arena, const struct cover_known *, SAMPLES_MOST);
     if (per_host)
         add_samples(ask, &watch, questions);
-    zone_observe(ask->resolver, ask->crew, &watch, deadline_in(ask->timeout_ms), &ask->evidence);
+    zone_observe(ask->resolver, ask->crew, &watch, ask->timeout_ms, &ask->evidence);
     follow_suspects(ask);
 }
 

@@ -4,7 +4,8 @@
 #include "tenant/allocate.h"
 #include "zone/keeper_priv.h"
 
-enum { SOON_MS = 100, LEAST_MS = 500, ABSENCE_GAP_MS = 120000 };
+/* ZONES_AT_ONCE: the questions about more would not find room in the resolver's socket, nor in a server's. */
+enum { SOON_MS = 100, LEAST_MS = 500, ABSENCE_GAP_MS = 120000, ZONES_AT_ONCE = 32 };
 
 /* One zone and its observation. */
 struct watched {
@@ -71,7 +72,7 @@ static void sort_pairs(struct look *l)
     }
 }
 
-/* Observing, all zones at the same time. */
+/* Observing, some zones at the same time. */
 
 static void observe(void *ctx)
 {
@@ -87,15 +88,18 @@ static void observe(void *ctx)
 static void observe_all(struct look *l)
 {
     struct keeper *k = l->keeper;
-    size_t left = l->row_n;
-    for (size_t i = 0; i < l->row_n; i++) {
-        struct buf why = {0};
-        l->zones[i].left = &left;
-        if (crew_start(k->crew, observe, &l->zones[i], &why))
-            observe(&l->zones[i]);
-        buf_release(&why);
-    }
+    size_t left = 0;
     pthread_mutex_lock(&k->lock);
+    for (size_t i = 0; i < l->row_n; i++) {
+        while (left == ZONES_AT_ONCE)
+            (void)thread_cond_wait(&k->changed, &k->lock, DEADLINE_NEVER);
+        left++;
+        pthread_mutex_unlock(&k->lock);
+        l->zones[i].left = &left;
+        if (crew_start(k->crew, observe, &l->zones[i], NULL))
+            observe(&l->zones[i]); /* no more threads */
+        pthread_mutex_lock(&k->lock);
+    }
     while (left)
         (void)thread_cond_wait(&k->changed, &k->lock, DEADLINE_NEVER);
     pthread_mutex_unlock(&k->lock);

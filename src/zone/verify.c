@@ -151,7 +151,7 @@ static void set_unknown(struct zone_evidence *e, const char *what, struct str na
 
 /* The addresses of all name servers, asked for at the same time. */
 static void find_servers(const struct dns_source *resolver, struct zone_evidence *e,
-                         const struct dns_answer *ns, const struct addr *primary, deadline until)
+                         const struct dns_answer *ns, const struct addr *primary, int64_t timeout_ms)
 {
     size_t n = ns->status == DNS_DATA ? ns->n : 0;
     struct dns_question *questions = ARENA_ARRAY(&e->arena, struct dns_question, 2 * n + 1);
@@ -161,7 +161,7 @@ static void find_servers(const struct dns_source *resolver, struct zone_evidence
         questions[2 * i + 1] = (struct dns_question){ns->records[i].name, DNS_AAAA};
     }
     if (n)
-        resolver->ask(resolver->ctx, &e->arena, questions, 2 * n, until, answers);
+        resolver->ask(resolver->ctx, &e->arena, questions, 2 * n, deadline_in(timeout_ms), answers);
     else
         set_unknown(e, "NS records", e->zone, ns);
     size_t room = 1;
@@ -181,9 +181,10 @@ static void find_servers(const struct dns_source *resolver, struct zone_evidence
 }
 
 static void ask_servers(struct crew *crew, struct zone_evidence *e, const struct dns_answer *keys,
-                        deadline until)
+                        int64_t timeout_ms)
 {
     struct countdown countdown;
+    deadline until = deadline_in(timeout_ms); /* a slow resolver is not their silence */
     struct job *jobs = ARENA_ARRAY(&e->arena, struct job, e->n + 1);
     countdown_init(&countdown, e->n);
     for (size_t i = 0; i < e->n; i++) {
@@ -204,7 +205,7 @@ static struct dns_question *copy_questions(struct arena *a, const struct zone_wa
 }
 
 void zone_observe(const struct dns_source *resolver, struct crew *crew, const struct zone_watch *watch,
-                  deadline until, struct zone_evidence *out)
+                  int64_t timeout_ms, struct zone_evidence *out)
 {
     *out = (struct zone_evidence){
         .nquestion = watch->nquestion, .nsample = watch->nsample, .unreachable = watch->unreachable};
@@ -217,11 +218,11 @@ void zone_observe(const struct dns_source *resolver, struct crew *crew, const st
         questions[i] = out->questions[i];
     questions[n] = (struct dns_question){out->zone, DNS_NS};
     questions[n + 1] = (struct dns_question){out->zone, DNS_DNSKEY};
-    resolver->ask(resolver->ctx, &out->arena, questions, n + 2, until, answers);
+    resolver->ask(resolver->ctx, &out->arena, questions, n + 2, deadline_in(timeout_ms), answers);
     out->validated = answers;
     const struct dns_answer *keys = &answers[n + 1];
     out->security = keys->status == DNS_DATA && dns_answer_is_secure(keys) ? DNS_SECURE : DNS_INSECURE;
-    find_servers(resolver, out, &answers[n], &watch->primary, until);
-    ask_servers(crew, out, keys, until);
+    find_servers(resolver, out, &answers[n], &watch->primary, timeout_ms);
+    ask_servers(crew, out, keys, timeout_ms);
     out->wall_ms = clock_wall();
 }

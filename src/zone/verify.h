@@ -16,9 +16,10 @@ struct zone_watch {
     enum zone_family unreachable;
 };
 
-/* Asks all at the same time in jobs of the crew, and returns when all answered or the time is over. Never
- * fails: what could not be found out is evidence. out is initialised here, released by the caller. */
+/* Asks the resolver for the zone, then for its servers, then all servers at the same time in jobs of the crew;
+ * each of the three may take timeout_ms. Never fails: what could not be found out is evidence. out is
+ * initialised here, released by the caller. */
 void zone_observe(const struct dns_source *resolver, struct crew *crew, const struct zone_watch *watch,
-                  deadline until, struct zone_evidence *out);
+                  int64_t timeout_ms, struct zone_evidence *out);
 
 #endif
