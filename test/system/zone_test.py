@@ -2,6 +2,7 @@
 primary, each with two secondaries that follow it by NOTIFY and IXFR or AXFR."""
 
 import json
+import socket
 import subprocess
 import time
 
@@ -254,6 +255,14 @@ def test_servers_of_no_use_are_seen(hand, lab):
     seen = hand.observe(("host1", "A"), zone="nowhere.kedge.example")
     assert "nowhere.kedge.example" in seen["unknown"] and seen["everywhere"] == [False] and not seen["secure"]
     assert ["the servers of nowhere.kedge.example", "silent", 0] in seen["gate"]
+
+
+def test_a_resolver_that_hangs_is_not_a_silent_server(hand):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        seen = hand.observe(("host1", "A"), resolver=f"127.0.0.1:{deaf.getsockname()[1]}", ms=1500)
+    assert by_name(seen)["primary"]["state"] == "good"
+    assert hand.zone in seen["unknown"] and seen["everywhere"] == [False] and not seen["secure"]
 
 
 def test_wrong_keys(hand, managed):
