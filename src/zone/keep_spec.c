@@ -108,6 +108,7 @@ static uint64_t mix_settings(const struct keep_spec *s)
 static uint64_t stamp_of(const struct keep_spec *s)
 {
     uint64_t h = mix_settings(s);
+    mix(&h, &s->row.id, sizeof s->row.id); /* another zone of that name counts anew */
     mix(&h, &s->row.hosts_version, sizeof s->row.hosts_version);
     return h ? h : 1;
 }
