@@ -16,8 +16,8 @@ struct zone_watch {
     enum zone_family unreachable;
 };
 
-/* Asks the resolver for the zone, then for its servers, then all servers at the same time in jobs of the crew;
- * each of the three may take timeout_ms. Never fails: what could not be found out is evidence. out is
+/* Asks the resolver for the zone, then for its servers, then all servers at the same time in jobs of the
+ * crew; each of the three may take timeout_ms. Never fails: what could not be found out is evidence. out is
  * initialised here, released by the caller. */
 void zone_observe(const struct dns_source *resolver, struct crew *crew, const struct zone_watch *watch,
                   int64_t timeout_ms, struct zone_evidence *out);
