@@ -23,9 +23,26 @@ static int find_twin(const struct gate_set *set, const struct gate_key *key)
     return found;
 }
 
+/* Another entry has the same key, and is not gone. */
+static bool is_in_use(const struct gate_set *set, const struct gate_key *twin)
+{
+    for (size_t i = 0; i < set->nkey; i++)
+        if (&set->key[i] != twin && set->key[i].state != GATE_GONE &&
+            memcmp(set->key[i].spki, twin->spki, sizeof twin->spki) == 0)
+            return true;
+    return false;
+}
+
 static enum gate_reply stage_twin(struct gate_set *set, struct gate_key *twin, const struct gate_key *key,
                                   struct buf *why, bool *is_new)
 {
+    if (twin->state == GATE_GONE && !twin->is_compromised && is_in_use(set, twin)) {
+        buf_set(why,
+                "the key is in use under another CA, and it was under this one until a moment ago (key %lld, "
+                "gone): hand the certificate in again when two TTLs are over and key %lld is forgotten",
+                (long long)twin->id, (long long)twin->id);
+        return GATE_REFUSED;
+    }
     if (twin->state == GATE_GONE || twin->is_compromised) {
         buf_set(why, "key %lld is %s: it is never used again, make a new key", (long long)twin->id,
                 twin->is_compromised ? "compromised" : "gone");

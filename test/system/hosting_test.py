@@ -188,7 +188,12 @@ def begin(hosting, what: str, group: str, algorithm: str) -> int:
         key = hosting.newest.key if what == "recertification" else None
         new = hosting.bought("ca" if "ca-rolls" in issuer else "ca-rolls", key)
         environment = {"PATH": f"{kedge.find(edge.build, 'kedge').parent}:/usr/bin:/bin", "KEDGE_CONFIG": str(edge.configuration)}
-        subprocess.run([HOOK, group, new.chain_file, new.key_file], env=environment, check=True, capture_output=True)
+        def is_staged() -> bool:
+            """A key that goes back to a CA which it left a moment ago has to wait, and is told so."""
+            done = subprocess.run([HOOK, group, new.chain_file, new.key_file], env=environment, capture_output=True, text=True)
+            assert done.returncode == 0 or "in again when two TTLs are over" in done.stderr, f"{what} of {group}: {done.stderr}"
+            return done.returncode == 0
+        process.wait_for(is_staged, 60, f"{what} of {group} is taken")
     return before
 
 

@@ -69,6 +69,13 @@ static void gone(struct call *c)
     assert_int_equal(request_stage(c, &set, &pair, GATE_ROLL_NO, NULL, &said), ERR_REFUSED);
     if (!strstr(buf_cstr(c->why), "never used again"))
         fail_msg("the refusal says '%s'", buf_cstr(c->why));
+    /* It went back to a CA that it left a moment ago. */
+    set.key[set.nkey] = set.key[0];
+    set.key[set.nkey].state = GATE_ACTIVE;
+    set.key[set.nkey++].has_ta = !set.key[0].has_ta;
+    assert_int_equal(request_stage(c, &set, &pair, GATE_ROLL_NO, NULL, &said), ERR_REFUSED);
+    if (!strstr(buf_cstr(c->why), "in use under another CA"))
+        fail_msg("the refusal says '%s'", buf_cstr(c->why));
     buf_release(&said);
 }
 
