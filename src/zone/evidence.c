@@ -278,6 +278,8 @@ void zone_gate_server(struct arena *a, const struct zone_evidence *e, const stru
         return;
     const struct zone_rrset *set = &s->rrsets[question];
     out->answer = set->proof == ZONE_PROOF_VALID ? GATE_ANSWER_SECURE : GATE_ANSWER_INVALID;
+    if (out->answer == GATE_ANSWER_INVALID && e->security != DNS_SECURE) /* no keys to blame a server with */
+        out->name = arena_printf(a, "the keys of %.*s, through the resolver", STR_ARG(e->zone));
     out->ttl_ms = (int64_t)set->ttl * 1000;
     out->expires_ms = set->n ? set->expires_ms : 0;
     struct gate_record *records = ARENA_ARRAY(a, struct gate_record, set->n + 1);

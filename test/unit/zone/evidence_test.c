@@ -161,6 +161,25 @@ static void rows_for_the_gate(void **state)
     arena_release(&arena);
 }
 
+/* Nobody can say that a server's answer is wrong who has no keys to check it with. */
+static void blame_without_keys(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct gate_server *rows;
+    agreed(&f.e, f.servers, f.sets);
+    insecure(&f);
+    wrong(&f);
+    f.sets[1].proof = ZONE_PROOF_NO_KEY;
+    assert_int_equal(zone_gate_servers(&arena, &f.e, 0, &rows), 2);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(rows[i].answer, GATE_ANSWER_INVALID);
+        assert_int_equal(rows[i].nrecord, 1);
+        assert_true(str_equal(rows[i].name, STR("the keys of mx.example, through the resolver")));
+    }
+    arena_release(&arena);
+}
+
 /* When does an address without a route count for nothing? Only by the operator's word, for its family, while
  * another address of the same name answers. */
 static void addresses_without_a_route(void **state)
@@ -274,6 +293,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everywhere),
         cmocka_unit_test(rows_for_the_gate),
+        cmocka_unit_test(blame_without_keys),
         cmocka_unit_test(addresses_without_a_route),
         cmocka_unit_test(odd_records),
         cmocka_unit_test(proofs),
