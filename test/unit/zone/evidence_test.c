@@ -291,12 +291,9 @@ static void proofs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(everywhere),
-        cmocka_unit_test(rows_for_the_gate),
-        cmocka_unit_test(blame_without_keys),
-        cmocka_unit_test(addresses_without_a_route),
-        cmocka_unit_test(odd_records),
-        cmocka_unit_test(proofs),
+        cmocka_unit_test(everywhere),         cmocka_unit_test(rows_for_the_gate),
+        cmocka_unit_test(blame_without_keys), cmocka_unit_test(addresses_without_a_route),
+        cmocka_unit_test(odd_records),        cmocka_unit_test(proofs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
