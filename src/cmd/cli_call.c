@@ -153,8 +153,7 @@ static int not_running(const char *socket, const char *why, const struct cli *cl
 struct shown {
     bool live; /* somebody looks at it */
     bool dirty;
-    json_t *rows;
-    void (*each)(void *ctx, const json_t *row); /* takes them instead; NULL: they are kept */
+    void (*page)(void *ctx, const json_t *rows); /* NULL: none are expected */
     void *ctx;
 };
 
@@ -163,12 +162,8 @@ static void show_progress(void *ctx, json_t *line)
     struct shown *s = ctx;
     json_t *rows = json_object_get(line, "rows"), *done = json_object_get(line, "done");
     const char *text = json_string_value(json_object_get(line, "text"));
-    if (rows && !s->rows && !s->each)
-        s->rows = json_array();
-    if (rows && !s->each)
-        json_array_extend(s->rows, rows);
-    for (size_t i = 0; s->each && i < json_array_size(rows); i++)
-        s->each(s->ctx, json_array_get(rows, i));
+    if (rows && s->page)
+        s->page(s->ctx, rows);
     if (!s->live)
         return;
     if (text) {
@@ -217,33 +212,35 @@ static int send_and_show(const struct cli *cli, const struct cli_noun *noun, con
 }
 
 int cli_send(const struct cli *cli, const struct cli_noun *noun, const struct cli_verb *verb, json_t *request,
-             json_t **rows, json_t **result)
+             json_t **result)
 {
     struct shown shown = {.live = !cli->json && isatty(STDERR_FILENO)};
-    int code = send_and_show(cli, noun, verb, request, &shown, result);
-    *rows = shown.rows;
-    return code;
+    return send_and_show(cli, noun, verb, request, &shown, result);
 }
 
-int cli_send_each(const struct cli *cli, const struct cli_noun *noun, const struct cli_verb *verb,
-                  json_t *request, void (*each)(void *ctx, const json_t *row), void *ctx, json_t **result)
+int cli_send_pages(const struct cli *cli, const struct cli_noun *noun, const struct cli_verb *verb,
+                   json_t *request, void (*page)(void *ctx, const json_t *rows), void *ctx, json_t **result)
 {
-    struct shown shown = {.live = isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO), .each = each, .ctx = ctx};
+    struct shown shown = {.live = isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO), .page = page, .ctx = ctx};
     return send_and_show(cli, noun, verb, request, &shown, result);
+}
+
+static void print_page(void *ctx, const json_t *rows)
+{
+    cli_print_page(ctx, rows);
 }
 
 static int send_and_print(const struct cli *cli, const struct cli_noun *noun, const struct cli_verb *verb,
                           json_t *request)
 {
-    json_t *rows, *result;
-    int code = cli_send(cli, noun, verb, request, &rows, &result);
-    if (rows && json_is_array(result)) {
-        json_array_extend(rows, result);
-        cli_print(cli, noun, verb, rows);
-    } else if (result) {
+    json_t *result;
+    struct cli_list list = {.json = cli->json, .noun = noun};
+    struct shown shown = {.live = !cli->json && isatty(STDERR_FILENO), .page = print_page, .ctx = &list};
+    int code = send_and_show(cli, noun, verb, request, &shown, &result);
+    if (list.begun && result)
+        cli_print_last_page(&list, result);
+    else if (result)
         cli_print(cli, noun, verb, result);
-    }
-    json_decref(rows);
     json_decref(result);
     return code;
 }

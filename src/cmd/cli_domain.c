@@ -137,14 +137,16 @@ static void print_text_row(const json_t *row)
     buf_release(&b);
 }
 
-static void print_row(void *ctx, const json_t *row)
+static void print_rows(void *ctx, const json_t *rows)
 {
     struct listing *l = ctx;
-    if (l->json)
-        print_json_row(l, row);
-    else
-        print_text_row(row);
-    l->begun = true;
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        if (l->json)
+            print_json_row(l, json_array_get(rows, i));
+        else
+            print_text_row(json_array_get(rows, i));
+        l->begun = true;
+    }
 }
 
 /* The rest of the object. Without a result the list is not whole: it is closed, and has no summary. */
@@ -191,7 +193,7 @@ int cli_domain_status(const struct cli *cli, const struct cli_noun *noun, const 
 {
     json_t *result;
     struct listing l = {.json = cli->json};
-    int code = cli_send_each(cli, noun, verb, request, print_row, &l, &result);
+    int code = cli_send_pages(cli, noun, verb, request, print_rows, &l, &result);
     if (json_is_array(result)) {
         for (size_t i = 0; i < json_array_size(result); i++) {
             code = is_bad(json_array_get(result, i)) ? EXIT_FAILED : code;
@@ -216,9 +218,9 @@ int cli_domain_status(const struct cli *cli, const struct cli_noun *noun, const 
 int cli_domain_codes(const struct cli *cli, const struct cli_noun *noun, const struct cli_verb *verb,
                      json_t *request)
 {
-    json_t *rows, *result;
+    json_t *result;
     struct buf a = {0}, b = {0};
-    int code = cli_send(cli, noun, verb, request, &rows, &result);
+    int code = cli_send(cli, noun, verb, request, &result);
     if (result && cli->json)
         print_json(result);
     for (size_t i = 0; !cli->json && i < json_array_size(result); i++) {
@@ -229,7 +231,6 @@ int cli_domain_codes(const struct cli *cli, const struct cli_noun *noun, const s
     }
     buf_release(&a);
     buf_release(&b);
-    json_decref(rows);
     json_decref(result);
     return code;
 }

@@ -1,6 +1,6 @@
 #include "cmd/cli_print.h"
 
-enum { COLUMNS_MAX = 12, GAP = 2 };
+enum { GAP = 2 };
 
 /* A value as one word or line; control characters from certificates and the like do not reach the terminal.
  */
@@ -52,43 +52,87 @@ static void print_padded(struct str s, size_t width, bool last)
         putchar('\n');
 }
 
-static size_t column_names(const struct cli_noun *noun, char names[COLUMNS_MAX][32])
+static size_t column_names(const struct cli_noun *noun, char names[CLI_COLUMNS_MAX][32])
 {
     size_t n = 0;
     struct str rest = str_of(noun->columns), word;
     while ((word = str_word(&rest)).n)
-        ENSURE(n < COLUMNS_MAX && str_copy(word, names[n++], sizeof *names));
+        ENSURE(n < CLI_COLUMNS_MAX && str_copy(word, names[n++], sizeof *names));
     return n;
 }
 
-static void print_table(const struct cli_noun *noun, const json_t *rows)
+static void widen(struct cli_list *l, char names[][32], size_t columns, const json_t *rows)
 {
-    char names[COLUMNS_MAX][32];
-    size_t width[COLUMNS_MAX], columns = column_names(noun, names);
     struct buf text = {0};
     for (size_t c = 0; c < columns; c++) {
-        width[c] = strlen(names[c]);
+        if (l->width[c] < strlen(names[c]))
+            l->width[c] = strlen(names[c]);
         for (size_t at = 0; at < json_array_size(rows); at++) {
             buf_clear(&text);
             value_text(json_object_get(json_array_get(rows, at), names[c]), &text);
             size_t w = width_of(buf_str(&text));
-            width[c] = w > width[c] ? w : width[c];
+            l->width[c] = w > l->width[c] ? w : l->width[c];
         }
     }
-    for (size_t c = 0; c < columns; c++) {
+    buf_release(&text);
+}
+
+static void print_table(struct cli_list *l, const json_t *rows)
+{
+    char names[CLI_COLUMNS_MAX][32];
+    size_t columns = column_names(l->noun, names);
+    struct buf text = {0};
+    widen(l, names, columns, rows);
+    for (size_t c = 0; c < columns && !l->begun; c++) {
         buf_set(&text, "%s", names[c]);
         for (size_t i = 0; i < text.n; i++)
             text.p[i] = (char)(text.p[i] == '_' ? ' ' : text.p[i]);
-        print_padded(buf_str(&text), width[c], c + 1 == columns);
+        print_padded(buf_str(&text), l->width[c], c + 1 == columns);
     }
     for (size_t at = 0; at < json_array_size(rows); at++) {
         for (size_t c = 0; c < columns; c++) {
             buf_clear(&text);
             value_text(json_object_get(json_array_get(rows, at), names[c]), &text);
-            print_padded(buf_str(&text), width[c], c + 1 == columns);
+            print_padded(buf_str(&text), l->width[c], c + 1 == columns);
         }
     }
     buf_release(&text);
+}
+
+/* Laid out as if the whole list were printed at once. */
+static void print_json_row(const json_t *row)
+{
+    char *text = must_alloc(json_dumps(row, JSON_INDENT(2)));
+    for (const char *p = text; *p; p++) {
+        (void)putchar(*p);
+        if (*p == '\n')
+            (void)fputs("  ", stdout);
+    }
+    free(text);
+}
+
+static void print_json_rows(const struct cli_list *l, const json_t *rows)
+{
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        (void)fputs(i || l->begun ? ",\n  " : "[\n  ", stdout);
+        print_json_row(json_array_get(rows, i));
+    }
+}
+
+void cli_print_page(struct cli_list *l, const json_t *rows)
+{
+    if (l->json)
+        print_json_rows(l, rows);
+    else
+        print_table(l, rows);
+    l->begun = true;
+}
+
+void cli_print_last_page(struct cli_list *l, const json_t *rows)
+{
+    cli_print_page(l, rows);
+    if (l->json)
+        (void)puts("\n]");
 }
 
 static void print_object(json_t *object)
@@ -183,7 +227,7 @@ void cli_print(const struct cli *cli, const struct cli_noun *noun, const struct 
         return;
     }
     if (json_is_array(result)) {
-        print_table(noun, result);
+        print_table(&(struct cli_list){.noun = noun}, result);
         return;
     }
     json_t *copy = json_deep_copy(result);

@@ -73,18 +73,16 @@ int cli_report_take(const struct cli *cli, const struct cli_noun *noun, const st
            *files = given ? json_incref(given) : json_pack("[s]", "-"), *taken = json_array();
     int worst = EXIT_OK;
     for (size_t i = 0; i < json_array_size(files) && worst != EXIT_UNAVAILABLE; i++) {
-        json_t *one = json_pack("{sO}", "verb", json_object_get(request, "verb")), *rows = NULL,
-               *result = NULL;
+        json_t *one = json_pack("{sO}", "verb", json_object_get(request, "verb")), *result = NULL;
         int code = EXIT_FAILED;
         if (load(json_string_value(json_array_get(files, i)), one))
-            code = cli_send(cli, noun, verb, one, &rows, &result);
+            code = cli_send(cli, noun, verb, one, &result);
         if (result && !cli->json)
             tell(result);
         if (result)
             json_array_append(taken, result);
         worst = code > worst ? code : worst;
         json_decref(one);
-        json_decref(rows);
         json_decref(result);
     }
     if (cli->json)

@@ -98,11 +98,10 @@ int cli_domain_switch(const struct cli *cli, const struct cli_noun *noun, const 
                       json_t *request)
 {
     bool wait = json_is_true(json_object_get(request, "wait"));
-    json_t *before = NULL, *rows, *view;
+    json_t *before = NULL, *view;
     int code;
     for (;;) {
-        code = cli_send(cli, noun, verb, request, &rows, &view);
-        json_decref(rows);
+        code = cli_send(cli, noun, verb, request, &view);
         if (!view)
             break;
         bool over = is_turn(view, "done") || !wait;

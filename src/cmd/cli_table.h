@@ -69,15 +69,14 @@ int cli_help(void);
 int cli_help_noun(const struct cli_noun *noun);
 int cli_help_verb(const struct cli_noun *noun, const struct cli_verb *verb);
 
-/* Sends a request, shows progress, says what went wrong. *result and *rows (of progress lines, NULL without
- * any) are new references. Returns an exit code; a result that tells of failures is EXIT_FAILED with a
- * result. */
+/* Sends a request, shows progress, says what went wrong. *result is a new reference. Returns an exit code; a
+ * result that tells of failures is EXIT_FAILED with a result. */
 int cli_send(const struct cli *cli, const struct cli_noun *noun, const struct cli_verb *verb, json_t *request,
-             json_t **rows, json_t **result);
-/* The same for a list that may be too long to keep: each row is handed on as it comes, borrowed. How far it
- * has come is shown on a terminal that does not see the rows. */
-int cli_send_each(const struct cli *cli, const struct cli_noun *noun, const struct cli_verb *verb,
-                  json_t *request, void (*each)(void *ctx, const json_t *row), void *ctx, json_t **result);
+             json_t **result);
+/* The same for a list that may be too long to keep: rows are handed on as they come, borrowed. How far it has
+ * come is shown on a terminal that does not see the rows. */
+int cli_send_pages(const struct cli *cli, const struct cli_noun *noun, const struct cli_verb *verb,
+                   json_t *request, void (*page)(void *ctx, const json_t *rows), void *ctx, json_t **result);
 /* One call to kedge-control: argv holds what follows the verb. */
 int cli_call(const struct cli *cli, const struct cli_noun *noun, const struct cli_verb *verb, int argc,
              char **argv);

@@ -26,14 +26,13 @@ static void print_told(const struct cli *cli, const struct cli_noun *noun, const
 
 int cli_told(const struct cli *cli, const struct cli_noun *noun, const struct cli_verb *verb, json_t *request)
 {
-    json_t *rows, *result;
-    int code = cli_send(cli, noun, verb, request, &rows, &result);
+    json_t *result;
+    int code = cli_send(cli, noun, verb, request, &result);
     if (result) {
         print_told(cli, noun, verb, result);
         if (json_is_false(json_object_get(result, "good")))
             code = EXIT_FAILED;
     }
-    json_decref(rows);
     json_decref(result);
     return code;
 }
@@ -51,8 +50,8 @@ static bool agrees(void)
 int cli_confirmed(const struct cli *cli, const struct cli_noun *noun, const struct cli_verb *verb,
                   json_t *request)
 {
-    json_t *rows, *result;
-    int code = cli_send(cli, noun, verb, request, &rows, &result);
+    json_t *result;
+    int code = cli_send(cli, noun, verb, request, &result);
     const char *confirm = json_string_value(json_object_get(result, "confirm"));
     bool ask = confirm != NULL, yes = false;
     if (confirm && cli->json) {
@@ -63,7 +62,6 @@ int cli_confirmed(const struct cli *cli, const struct cli_noun *noun, const stru
     } else if (result) {
         print_told(cli, noun, verb, result);
     }
-    json_decref(rows);
     json_decref(result);
     if (yes) {
         json_object_set_new(request, "yes", json_true());

@@ -141,6 +141,9 @@ def test_hosting(control, tmp_path):
     rows = control.json("domain", "list")
     assert len(rows) == 1501 and all(r["dnssec"] for r in rows)
     assert rows == sorted(rows, key=lambda r: r["domain"])
+    assert control.run("domain", "list", "--json").stdout == json.dumps(rows, indent=2) + "\n"  # though it came in pages
+    table = control.run("domain", "list").stdout.splitlines()
+    assert [line.split()[0] for line in table] == ["domain", *(r["domain"] for r in rows)]
     done = control.run("domain", "dane", "enable", "a.example")
     assert done.returncode == 1 and "kedge key add --group" in done.stderr
     done = control.run("domain", "dnssec", "disable", "a.example")
