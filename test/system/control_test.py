@@ -158,6 +158,24 @@ def test_hosting(control, tmp_path):
         assert done.returncode and says in done.stderr, (words, done.stderr)
 
 
+def test_half_a_list_is_not_a_list(control, tmp_path):
+    """control dies in the middle of a long list: no program may take what came for all of it."""
+    names = tmp_path / "names"
+    names.write_text("".join(f"d{i}.example\n" for i in range(5000)), encoding="utf-8")
+    control.run("tenant", "add", "acme")
+    control.run("domain", "add", "--file", names, "--tenant", "acme", "--mailbox-host", "smtp:127.0.0.1")
+    command = [kedge.find(control.build, "kedge"), "domain", "list", "--json"]
+    with subprocess.Popen(command, env={**process.environ(), "KEDGE_CONFIG": str(control.configuration)}, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, bufsize=0) as listing:
+        begun = listing.stdout.read(1)  # the pipe is full by and by, and control waits
+        control.stop(signal.SIGKILL)
+        text, says = listing.communicate(timeout=30)
+    assert listing.returncode != 0 and says, "it says that it was cut"
+    assert begun == b"[" and text.count(b'"domain":') >= 1000
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(begun + text)
+
+
 def test_tables_are_aligned(control):
     control.run("tenant", "add", "acme")
     control.run("domain", "add", "a.example", "a-much-longer-name.example", "--tenant", "acme", "--mailbox-host", "lmtp:127.0.0.1:24")
