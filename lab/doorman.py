@@ -18,7 +18,8 @@ class Doorman:
         self.edge = edge
         for address in addresses:
             namespace.add_address(address)
-            listener = socket.create_server((address, port), backlog=512)
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            listener = socket.create_server((address, port), family=family, backlog=512)
             threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
 
     def _accept(self, listener: socket.socket):

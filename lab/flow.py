@@ -17,6 +17,7 @@ from lab.sink import Sink
 MAIN = """
             smtp_connection_cache_on_demand = no
             smtp_tls_connection_reuse = no
+            smtp_address_preference = any
             smtp_tls_session_cache_database =
             default_destination_recipient_limit = 1
             default_delivery_slot_cost = 0

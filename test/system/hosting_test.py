@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import serialization
 
 from lab import authority, doorman, flow, kedge, process
 
-PUBLIC, EDGE, SENDER, MAILBOXES = ["127.0.25.60", "127.0.25.61"], "127.0.25.62", "127.0.25.63", "127.0.24.63"
+PUBLIC, EDGE, SENDER, MAILBOXES = ["127.0.25.60", "fd00:25::60"], "127.0.25.62", "127.0.25.63", "127.0.24.63"
 ZONES = ["mx1-rolls.example", "mx2-rolls.example"]
 DOMAINS = ["one-rolls.example", "two-rolls.example", "three-rolls.example", "four-rolls.example"]
 RSA_ONLY = "four-rolls.example"  # the sender is shown the RSA certificate there
@@ -31,7 +31,7 @@ SEED = random.randrange(1 << 32)
 
 
 class Hosting:
-    """Two MX zones, two public addresses, four domains; key group `made` (ECDSA, RSA beside it) and key group `bought`, whose
+    """Two MX zones, a public address of each family, four domains; key group `made` (ECDSA, RSA beside it) and key group `bought`, whose
     certificates come from a CA that is published, too."""
 
     def __init__(self, lab, build):
@@ -252,6 +252,7 @@ def test_rollovers_under_constant_mail(hosting):
     books = mail.books()
     assert not books.trouble(), f"seed {SEED}: {books.trouble()}"
     assert dict(books.sent) == dict.fromkeys(mail.recipients, 1)
+    assert all(f"[{address}]:25" in mail.postfix.log() for address in PUBLIC), "mail came to each address"
     assert dict(mail.arrived()) == dict.fromkeys(mail.recipients, 1), "each message arrives once"
     assert not witness.wrong, "\n".join(witness.wrong)
     assert witness.looks and witness.cached and witness.stale, vars(witness)
