@@ -1,6 +1,7 @@
 #include "cmd/authority_rows.h"
 
 #include "cmd/authority_secret.h"
+#include "net/addr.h"
 
 #define EDGE_GROUP "default" /* where edges register */
 
@@ -21,6 +22,38 @@ static enum err add_group(const struct conf *conf, struct tenant_store *tenants,
     json_object_set_new(args, "edge_group", json_string(EDGE_GROUP));
     json_object_set_new(args, "address", addresses);
     return call(tenants, "edge.group.add", args, why);
+}
+
+static bool is_configured(const struct conf *conf, const char *text)
+{
+    struct addr one, other;
+    for (size_t i = 0; i < conf->authority_edge_address.n; i++)
+        if (addr_parse(str_of(text), 25, &one) &&
+            addr_parse(str_of(conf->authority_edge_address.v[i]), 25, &other) && addr_equal_ip(&one, &other))
+            return true;
+    return false;
+}
+
+/* Somebody may have added them by command, so they stay; a machine that is gone would go on getting mail. */
+static enum err tell_others(const struct conf *conf, struct tenant_store *tenants, struct buf *why)
+{
+    json_t *result = NULL, *args = json_object(), *address;
+    size_t i;
+    json_object_set_new(args, "edge_group", json_string(EDGE_GROUP));
+    enum err e =
+        tenant_call(tenants, &(struct tenant_request){.verb = "edge.group.show", .args = args}, &result, why);
+    json_array_foreach(json_object_get(result, "addresses"), i, address)
+    {
+        const char *text = json_string_value(address);
+        if (!is_configured(conf, text))
+            log_event(LOG_WARN, "edge-address-not-configured", LOG_TEXT("address", text),
+                      LOG_TEXT("text", "MX hosts have this address, and option authority_edge_address has "
+                                       "not; to take it out: kedge edge-group set " EDGE_GROUP
+                                       " --no-address ADDRESS"));
+    }
+    json_decref(result);
+    json_decref(args);
+    return e;
 }
 
 static bool has_zone(struct tenant_store *tenants, const char *zone)
@@ -57,6 +90,8 @@ enum err authority_rows(const struct conf *conf, struct tenant_store *tenants, s
     enum err e = authority_secret(conf, &tsig, why);
     if (!e)
         e = add_group(conf, tenants, why);
+    if (!e)
+        e = tell_others(conf, tenants, why);
     for (size_t i = 0; !e && i < conf->authority_zone.n; i++)
         e = add_zone(conf, conf->authority_zone.v[i], buf_cstr(&tsig), tenants, why);
     buf_release(&tsig);
