@@ -3,8 +3,8 @@
 #include "tenant/label.h"
 
 #define HOST                                                                                                 \
-    "SELECT h.zone_id, z.name, h.label, h.key_set_id, h.dane FROM mx_host h JOIN zone z ON z.id = "          \
-    "h.zone_id "
+    "SELECT h.zone_id, z.name, h.label, (SELECT COALESCE(MAX(s.id), 0) FROM key_set s WHERE s.id ="          \
+    " h.key_set_id), h.dane FROM mx_host h JOIN zone z ON z.id = h.zone_id "
 
 static bool host_read(struct call *c, struct db_query *q, struct mx_host *out)
 {

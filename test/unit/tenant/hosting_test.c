@@ -249,6 +249,30 @@ static int64_t served(struct fixture *f, const char *name)
     return !found ? 0 : is_default ? -1 : pair;
 }
 
+static enum err remove_key_sets(struct call *c, void *ctx)
+{
+    (void)ctx;
+    return db_run(db_query(c->db, "DELETE FROM key_set"), NULL, c->why);
+}
+
+/* A domain that comes back gets a key set that is there. */
+static void test_key_set_that_is_gone(void **state)
+{
+    struct fixture *f = *state;
+    struct made_key first = {0}, second = {0};
+    two_tenants(f);
+    make_zone(f, "{'zone': 'k1.mx.example', 'primary': '192.0.2.53'}");
+    assert_int_equal(tenant_transact(f->t, TENANT_WRITE, insert_key, &first, &f->why), OK);
+    assert_int_equal(add(f, "a.example", "acme", ", 'dane': true"), OK);
+    good(f, "domain.remove", "{'domain': ['a.example']}");
+    assert_int_equal(tenant_transact(f->t, TENANT_WRITE, remove_key_sets, NULL, &f->why), OK);
+    assert_int_equal(add(f, "a.example", "acme", ""), OK);
+    assert_int_equal(call(f, "domain.dane.enable", "{'domain': ['a.example']}"), ERR_REFUSED);
+    assert_int_equal(tenant_transact(f->t, TENANT_WRITE, insert_key, &second, &f->why), OK);
+    good(f, "domain.dane.enable", "{'domain': ['a.example']}");
+    assert_int_equal(served(f, "a-example.k1.mx.example"), second.pair);
+}
+
 static enum err set_default(struct call *c, void *ctx)
 {
     const struct made_key *k = ctx;
@@ -517,15 +541,11 @@ int main(void)
 {
     log_init("test", LOG_ERROR);
     const struct CMUnitTest tests[] = {
-        TEST(test_allocation),
-        TEST(test_partitions),
-        TEST(test_quarantine),
-        TEST(test_dane),
-        TEST(test_keystore_follows),
-        TEST(test_many),
-        TEST(test_a_stop_ends_what_takes_long),
-        TEST(test_zone_arguments),
-        TEST(test_secret_stays_inside),
+        TEST(test_allocation),     TEST(test_partitions),
+        TEST(test_quarantine),     TEST(test_key_set_that_is_gone),
+        TEST(test_dane),           TEST(test_keystore_follows),
+        TEST(test_many),           TEST(test_a_stop_ends_what_takes_long),
+        TEST(test_zone_arguments), TEST(test_secret_stays_inside),
         TEST(test_migration),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
