@@ -188,7 +188,7 @@ struct gate_evidence {
       "database may have been restored",                                                                     \
       "nothing: the edge is told to serve it when that is safe")                                             \
     X(CA_CHANGED, true, "ca-changed", "an edge serves a chain of another issuing CA than the key's",         \
-      "import the new certificate: kedge key add; it waits at the gate")                                     \
+      "hand the new certificate in: kedge key stage; it waits at the gate")                                  \
     X(PUBLICATION, false, "publication", "the TLSA record is not on every server yet", "")                   \
     X(CACHES, false, "caches", "caches may still hold the TLSA records without the new one", "")             \
     X(ROLL, false, "roll", "the next key is ready", "kedge key roll")                                        \
@@ -202,7 +202,7 @@ struct gate_evidence {
       "wait until a retiring key is gone")                                                                   \
     X(CA_MISSING, false, "ca-missing",                                                                       \
       "the set publishes its issuing CA, and the next key's chain has none",                                 \
-      "import a chain with its CA, or: kedge key set SET --ta off")
+      "hand in a chain with its CA (kedge key stage), or: kedge key set GROUP --no-ta")
 
 enum gate_await {
 #define X(name, is_doubt, text, sentence, advice) GATE_AWAIT_##name,
@@ -292,9 +292,8 @@ enum gate_reply {
                      changes */
 };
 
-/* A new or imported key (id, pair_id, algorithm, spki, ta filled in); the caller refuses keys that were ever
- * gone from this set. Imported ones come with
- * GATE_ROLL_ASKED: served as soon as the gate allows. */
+/* A new or imported key (id, pair_id, algorithm, spki, ta filled in); the caller refuses keys that are
+ * forgotten. Imported ones come with GATE_ROLL_ASKED: served as soon as the gate allows. */
 enum gate_reply gate_stage(struct gate_set *set, const struct gate_key *key, enum gate_roll roll,
                            int64_t wall_ms, struct buf *why);
 /* REFUSED when there is no next key: the caller may stage one first. */
@@ -312,6 +311,9 @@ enum gate_reply gate_accept(struct gate_set *set, const struct gate_evidence *e,
     X(OTHER, "other-algorithm", "no next key is ready: the other algorithm serves alone at once")            \
     X(WAIT, "wait", "the next key is published: it is served when it is ready")                              \
     X(NEW, "new", "there is no next key: one is made and published now and served when it is ready")         \
+    X(HAND_IN, "hand-in",                                                                                    \
+      "there is no next key, and none can be made here, since its CA is published, too (2 1 1): hand one "   \
+      "in now with kedge key stage, it is served when it is ready")                                          \
     X(RETIRING, "retiring", "the key is on its way out already; nothing is faster")
 enum gate_plan_kind {
 #define X(name, text, sentence) GATE_PLAN_##name,
@@ -330,8 +332,8 @@ struct gate_plan {
 bool gate_plan_emergency(const struct gate_set *set, const struct gate_evidence *e, int64_t key_id,
                          struct gate_plan *out);
 void gate_plan_text(const struct gate_plan *plan, struct buf *out);
-/* Runs that plan. For GATE_PLAN_NEW the caller stages a new key with GATE_ROLL_FORCED afterwards (the step
- * asks for it with out->generate, too). */
+/* Runs that plan. For GATE_PLAN_HAND_IN the operator has to stage a key; for GATE_PLAN_NEW the caller stages
+ * a new key with GATE_ROLL_FORCED afterwards (the step asks for it with out->generate, too). */
 enum gate_reply gate_emergency(struct gate_set *set, const struct gate_evidence *e, int64_t key_id,
                                struct buf *why);
 

@@ -170,7 +170,7 @@ static void plan_active(const struct gate_set *set, const struct gate_key *k, st
     else if (gate_other_serves(set, k->algorithm))
         out->kind = GATE_PLAN_OTHER;
     else {
-        out->kind = n ? GATE_PLAN_WAIT : GATE_PLAN_NEW;
+        out->kind = n ? GATE_PLAN_WAIT : gate_publishes_ta(set) ? GATE_PLAN_HAND_IN : GATE_PLAN_NEW;
         out->stops_ms = wait - (n && n->state == GATE_PUBLISHED && n->proven_ms > 0 ? n->proven_ms : 0);
     }
 }

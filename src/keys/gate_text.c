@@ -156,7 +156,7 @@ void gate_plan_text(const struct gate_plan *plan, struct buf *out)
     }
     add_time(out, "its record is withdrawn", plan->withdrawn_ms);
     add_time(out, "the last cache has dropped it", plan->harmless_ms);
-    if (plan->kind == GATE_PLAN_NEW || plan->kind == GATE_PLAN_WAIT)
+    if (plan->kind == GATE_PLAN_NEW || plan->kind == GATE_PLAN_HAND_IN || plan->kind == GATE_PLAN_WAIT)
         buf_add(out,
                 STR("; until then whoever has the key can pose as the edges, and no safe way is faster"));
     if (plan->held.what != GATE_AWAIT_NOTHING)

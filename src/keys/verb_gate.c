@@ -160,6 +160,15 @@ static const struct gate_key *asked_key(const struct gate_set *set, enum gate_al
     return NULL;
 }
 
+static bool has_next(const struct gate_set *set, enum gate_algorithm algorithm)
+{
+    for (size_t i = 0; i < set->nkey; i++)
+        if (set->key[i].algorithm == algorithm && set->key[i].state < GATE_ACTIVE &&
+            !set->key[i].is_compromised)
+            return true;
+    return false;
+}
+
 static enum err run_roll(struct call *c, struct request *r)
 {
     enum gate_algorithm algorithm = GATE_ECDSA;
@@ -168,7 +177,8 @@ static enum err run_roll(struct call *c, struct request *r)
         return ERR_USAGE;
     }
     enum gate_reply reply = gate_ask_roll(&r->set, algorithm, GATE_ROLL_ASKED, clock_wall(), &r->said);
-    if (reply == GATE_REFUSED && r->set.keeps_next && r->set.wants[algorithm]) {
+    bool may_make = r->set.keeps_next && r->set.wants[algorithm] && !has_next(&r->set, algorithm);
+    if (reply == GATE_REFUSED && may_make) {
         struct gate_key key;
         buf_clear(&r->said);
         enum err e = request_new_key(c, &r->set, algorithm, GATE_ROLL_ASKED, &key, &r->said);
@@ -310,6 +320,10 @@ static enum err run_emergency(struct call *c, struct request *r)
     if (!e && plan.kind == GATE_PLAN_NEW) {
         struct buf said = {0};
         e = request_new_key(c, &r->set, algorithm, GATE_ROLL_FORCED, NULL, &said);
+        if (e == ERR_REFUSED) { /* that it is compromised stays true */
+            buf_printf(&r->said, "; no new key was made: %s", buf_cstr(c->why));
+            e = OK;
+        }
         buf_release(&said);
     }
     const struct gate_key *next = asked_key(&r->set, algorithm);

@@ -101,6 +101,23 @@ enum err group_describe(struct call *c, const struct key_row *row, json_t **out)
     return keys_describe(c, row, &view, out);
 }
 
+/* The same as for a zone that is removed: who holds a record of a key wants to be shown that key. */
+static enum err records_are_gone(struct call *c, int64_t key_set)
+{
+    int64_t zones;
+    struct db_query *q = db_query(c->db, "SELECT COUNT(*) FROM tlsa_rrset WHERE key_set_id = $1");
+    db_bind_int(q, key_set);
+    enum err e = db_get_int(q, &zones, c->why);
+    if (e || zones == 0 || arg_is_set(c, "force"))
+        return e;
+    buf_set(c->why,
+            "servers or caches of %lld zone(s) may still have TLSA records of key set %lld (\"kedge zone "
+            "status\"); it can be removed two TTLs after they are gone, or now with --force: senders that "
+            "hold them then refuse what is served",
+            (long long)zones, (long long)key_set);
+    return ERR_REFUSED;
+}
+
 enum err group_is_free(struct call *c, int64_t key_set)
 {
     int64_t hosts;
@@ -109,7 +126,7 @@ enum err group_is_free(struct call *c, int64_t key_set)
     db_bind_int(q, key_set);
     enum err e = db_get_int(q, &hosts, c->why);
     if (e || hosts == 0)
-        return e;
+        return e ? e : records_are_gone(c, key_set);
     buf_set(c->why, "key set %lld serves %lld MX host(s); it can be removed when they are gone",
             (long long)key_set, (long long)hosts);
     return ERR_REFUSED;

@@ -9,7 +9,8 @@ enum err group_add(struct call *c, int64_t *key_set) MUST_CHECK;
 /* Arguments rsa, no_rsa, ta, no_ta, next ("self-signed", "imported"). */
 enum err group_set(struct call *c, const struct key_row *row) MUST_CHECK;
 enum err group_describe(struct call *c, const struct key_row *row, json_t **out) MUST_CHECK;
-/* ERR_REFUSED and a sentence while MX hosts need the set; OK for other key sets. */
+/* ERR_REFUSED and a sentence while MX hosts need the set, and, unless the argument force is set, while
+ * servers or caches may have its records; OK for other key sets. */
 enum err group_is_free(struct call *c, int64_t key_set) MUST_CHECK;
 
 #endif

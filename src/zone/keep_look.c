@@ -203,6 +203,10 @@ static enum err make_next_keys(struct call *c, struct gate_set *set, const struc
         struct buf said = {0};
         if (out->generate[a])
             e = request_new_key(c, set, (enum gate_algorithm)a, GATE_ROLL_NO, NULL, &said);
+        if (e == ERR_REFUSED) { /* the step stands: what makes room for a key is a step, too */
+            log_event(LOG_INFO, "no-next-key", LOG_NUM("set", set->id), LOG_STR("why", buf_str(c->why)));
+            e = OK;
+        }
         buf_release(&said);
     }
     return e;

@@ -79,6 +79,44 @@ static void gone(struct call *c)
     buf_release(&said);
 }
 
+static void says(struct call *c, const char *words)
+{
+    if (!strstr(buf_cstr(c->why), words))
+        fail_msg("'%s' is not in '%s'", words, buf_cstr(c->why));
+}
+
+/* What the set has forgotten is not forgotten here. */
+static void of_the_past(struct call *c)
+{
+    struct gate_set set = {.wants = {true}}, other = {.wants = {true}};
+    struct buf said = {0};
+    struct tls_pair withdrawn, stolen;
+    assert_int_equal(keys_add_set(c, STR("g5"), &set), OK);
+    assert_int_equal(keys_add_set(c, STR("g6"), &other), OK);
+    assert_int_equal(keys_make_pair(c, GATE_ECDSA, &withdrawn), OK);
+    assert_int_equal(keys_make_pair(c, GATE_ECDSA, &stolen), OK);
+    assert_int_equal(request_stage(c, &set, &withdrawn, GATE_ROLL_NO, NULL, &said), OK);
+    assert_int_equal(request_stage(c, &set, &stolen, GATE_ROLL_ASKED, NULL, &said), OK);
+    set.key[1].is_compromised = true;
+    assert_int_equal(keys_save(c, &set, NULL), OK);
+    assert_int_equal(request_stage(c, &other, &stolen, GATE_ROLL_ASKED, NULL, &said), ERR_EXISTS);
+    set.nkey = 0;
+    assert_int_equal(keys_save(c, &set, NULL), OK);
+    assert_int_equal(request_stage(c, &set, &stolen, GATE_ROLL_ASKED, NULL, &said), ERR_REFUSED);
+    says(c, "is compromised: it is never used again");
+    assert_int_equal(keys_save(c, &set, NULL), OK);
+    assert_int_equal(request_stage(c, &other, &stolen, GATE_ROLL_ASKED, NULL, &said), ERR_REFUSED);
+    says(c, "is compromised: it is never used again");
+    assert_int_equal(request_stage(c, &set, &withdrawn, GATE_ROLL_ASKED, NULL, &said), ERR_REFUSED);
+    says(c, "was withdrawn: it is never used again");
+    /* Back to a CA that it left long ago: the key itself never went. */
+    struct gate_key *k = &set.key[set.nkey++];
+    assert_int_equal(keys_keep_pair(c, set.id, &withdrawn, k, c->why), OK);
+    k->state = GATE_ACTIVE;
+    assert_int_equal(request_stage(c, &set, &withdrawn, GATE_ROLL_NO, NULL, &said), OK);
+    buf_release(&said);
+}
+
 static enum err one(struct call *c, void *run)
 {
     (*(void (**)(struct call *))run)(c);
@@ -111,11 +149,16 @@ static void test_gone(void **state)
     transact(state, gone);
 }
 
+static void test_of_the_past(void **state)
+{
+    transact(state, of_the_past);
+}
+
 int main(void)
 {
     log_init("test", LOG_ERROR);
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {TEST(test_staged), TEST(test_refused), TEST(test_made),
-                                       TEST(test_gone)};
+                                       TEST(test_gone), TEST(test_of_the_past)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
