@@ -1,5 +1,6 @@
 """kedge run with a primary of its own: a Knot with a generated configuration, which signs and takes updates."""
 
+import re
 import shutil
 import socket
 import stat
@@ -81,6 +82,7 @@ def test_control_knows_the_zones_by_itself(run):
     run.edge.configure(authority_edge_address=[EDGE])
     run.start()
     assert edge.json("zone", "show", ZONES[0])["ttl"] == 60, "what the operator chose stays"
+    assert re.search(r"event=edge-address-not-configured address=fd00:25::3 .*--no-address", run.server.text())
 
 
 def mistaken(lab, build, name, **options):
