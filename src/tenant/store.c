@@ -8,6 +8,7 @@ struct tenant_store {
     pthread_mutex_t
         lock; /* one call at a time: changes are rare, and readers of the data plane do not come here */
     struct sync sync;
+    bool is_behind; /* the directory or the keystore could not follow the database */
     char *hostname;
     struct tenant_verb *verbs; /* of this module, then those of the tables in their order */
     void **contexts;           /* parallel */
@@ -114,20 +115,23 @@ const struct tenant_verb *tenant_verbs(const struct tenant_store *t, size_t *cou
     return t->verbs;
 }
 
-/* After a commit. */
+/* After a commit, and after each call until the daemons see again what is stored. */
 static enum err follow(struct tenant_store *t, struct call *c)
 {
     struct buf why = {0};
-    enum err e = c->epoch ? sync_run(&t->sync, &why) : OK;
-    if (e) {
+    enum err e = c->is_stored || t->is_behind ? sync_run(&t->sync, &why) : OK;
+    if (e && !t->is_behind)
         log_event(LOG_ERROR, "directory-not-written", LOG_STR("why", buf_str(&why)));
+    else if (!e && t->is_behind)
+        log_event(LOG_INFO, "directory-written-again");
+    t->is_behind = e != OK;
+    if (e && c->is_stored)
         buf_set(c->why,
-                "the change is stored, but the running daemons do not see it yet: %s; it is tried again with "
-                "the next change and when kedge-control starts",
+                "the change is stored, but the running daemons do not see it yet: %s; it is tried again "
+                "every few seconds",
                 buf_cstr(&why));
-    }
     buf_release(&why);
-    return e;
+    return c->is_stored ? e : OK; /* another call's change is not this one's failure */
 }
 
 /* What tenant_transact and the verbs that need the database have in common. */
@@ -141,9 +145,10 @@ static enum err run_locked(struct tenant_store *t, enum tenant_access access, st
         e = run(c, ctx);
         if (!e && access == TENANT_WRITE)
             e = db_commit(c->db, c->why);
+        c->is_stored = !e && access == TENANT_WRITE && c->epoch;
         if (e)
             db_rollback(c->db);
-        else if (access == TENANT_WRITE)
+        else
             e = follow(t, c);
     }
     c->db = NULL;
@@ -195,7 +200,7 @@ enum err tenant_call(struct tenant_store *t, const struct tenant_request *reques
         needs_lock ? run_locked(t, verb->kind == VERB_WRITE ? TENANT_WRITE : TENANT_READ, &c, run_verb, verb)
                    : verb->run(&c);
     arena_release(&a);
-    if (!e && t->changed && (verb->kind == VERB_WRITE || verb->kind == VERB_FREE))
+    if ((!e || c.is_stored) && t->changed && (verb->kind == VERB_WRITE || verb->kind == VERB_FREE))
         t->changed(t->changed_ctx);
     if (e)
         json_decref(c.result);
