@@ -104,8 +104,10 @@ int main(int argc, char **argv)
     struct tenant_store *tenants = tenant_open(&opened, &why);
     if (!tenants)
         die(EXIT_OS, "%s (option data_directory = %s)", buf_cstr(&why), d.conf->data_directory);
-    if (authority_rows(d.conf, tenants, &why))
-        die(EXIT_CONFIG, "option authority_private: %s", buf_cstr(&why));
+    enum err e = authority_rows(d.conf, tenants, &why);
+    if (e) /* what time can mend, like a full disk, is no fault of the configuration */
+        die(e == ERR_USAGE || e == ERR_REFUSED || e == ERR_MALFORMED ? EXIT_CONFIG : EXIT_OS,
+            "option authority_private: %s", buf_cstr(&why));
     if (keeper_start(keeper, tenants, &why))
         die(EXIT_OS, "%s", buf_cstr(&why));
     if (rollouts_start(rollouts, tenants, &why))
