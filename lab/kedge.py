@@ -51,6 +51,7 @@ class Kedge:
         data = self.folder / "data"
         other = Kedge(self.lab, self.build, name, address, run_directory=data / "run", **options)
         (other.folder / "data").mkdir()
+        shutil.chown(other.folder / "data", user())
         for store in ("directory", "keys"):
             (other.folder / "data" / store).symlink_to(data / store)
         return other

@@ -22,11 +22,10 @@ static void write_file(const struct conf *conf, const char *name, struct str con
 {
     struct buf path = {0}, why = {0};
     file_name(conf, name, &path);
-    if (file_replace(buf_cstr(&path), content, 0600, &why))
+    uid_t uid = owner ? owner->pw_uid : (uid_t)-1;
+    gid_t gid = owner ? owner->pw_gid : (gid_t)-1;
+    if (file_replace_for(buf_cstr(&path), content, 0600, uid, gid, &why))
         die(EXIT_OS, "option data_directory: %s", buf_cstr(&why));
-    if (owner && chown(buf_cstr(&path), owner->pw_uid, owner->pw_gid))
-        die(EXIT_OS, "option data_directory: cannot give %s to user %s: %s", buf_cstr(&path), owner->pw_name,
-            strerror(errno));
     buf_release(&path);
     buf_release(&why);
 }
@@ -107,8 +106,7 @@ static const char ZONES[] = "    dnssec-signing: on\n"
                             "    zonefile-load: none\n"
                             "    zonefile-sync: -1\n";
 
-static void authority_text(const struct conf *conf, struct str secret, const struct passwd *owner,
-                           struct buf *out)
+static void authority_text(const struct conf *conf, struct str secret, struct buf *out)
 {
     struct addr at;
     char ip[ADDR_TEXT];
@@ -118,8 +116,6 @@ static void authority_text(const struct conf *conf, struct str secret, const str
                "# Written by \"kedge run\" at each start; changes here are lost.\n"
                "server:\n    rundir: \"%s/authority\"\n    listen: %s@%u\n",
                conf->data_directory, ip, addr_port(&at));
-    if (owner)
-        buf_printf(out, "    user: %s\n", owner->pw_name);
     buf_printf(out,
                "log:\n  - target: stderr\n    any: notice\n"
                "database:\n    storage: \"%s/authority\"\n"
@@ -146,7 +142,7 @@ char *authority_conf_write(const struct conf *conf, const struct passwd *owner)
     make_key(conf, owner);
     if (authority_secret(conf, &secret, &why))
         die(EXIT_CONFIG, "option authority_private: %s", buf_cstr(&why));
-    authority_text(conf, buf_str(&secret), owner, &text);
+    authority_text(conf, buf_str(&secret), &text);
     write_file(conf, "knot.conf", buf_str(&text), owner);
     file_name(conf, "knot.conf", &path);
     authority_check_file(conf, buf_cstr(&path));

@@ -1,8 +1,12 @@
 #include "cmd/daemon.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <grp.h>
+#include <libgen.h>
+#include <linux/capability.h>
 #include <malloc.h>
 #include <pwd.h>
 #include <signal.h>
@@ -12,6 +16,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include <openssl/crypto.h>
@@ -138,6 +143,45 @@ void daemon_start(struct daemon *d, const struct daemon_role *role, int argc, ch
         die(EXIT_OS, "cannot make an event descriptor: %s", strerror(errno));
 }
 
+/* Only root can put something else in the folder's place. */
+static bool lies_with_root(const char *path)
+{
+    struct arena a = {0};
+    struct stat st;
+    bool is_roots = stat(dirname(arena_cstr(&a, str_of(path))), &st) == 0 && st.st_uid == 0 &&
+                    !(st.st_mode & (S_IWGRP | S_IWOTH));
+    arena_release(&a);
+    return is_roots;
+}
+
+static bool is_empty(int fd)
+{
+    DIR *d = fdopendir(dup(fd));
+    size_t n = 0;
+    while (d && readdir(d))
+        n++;
+    if (d)
+        (void)closedir(d);
+    return d && n <= 2;
+}
+
+/* What is in use by somebody else is not taken from them, whatever the configuration says. */
+static void give_folder(const char *option, const char *path, int fd, const struct passwd *owner)
+{
+    struct stat st;
+    if (fstat(fd, &st))
+        die(EXIT_OS, "option %s: %s: %s", option, path, strerror(errno));
+    if (st.st_uid == owner->pw_uid)
+        return;
+    if (st.st_uid != 0 || !is_empty(fd))
+        die(EXIT_OS,
+            "option %s: %s belongs to uid %u and is not empty; if it is meant for user %s: chown -R %s %s",
+            option, path, (unsigned)st.st_uid, owner->pw_name, owner->pw_name, path);
+    if (fchown(fd, owner->pw_uid, owner->pw_gid))
+        die(EXIT_OS, "option %s: cannot give %s to user %s: %s", option, path, owner->pw_name,
+            strerror(errno));
+}
+
 void daemon_make_folder(const char *option, const char *path, mode_t mode, const struct passwd *owner)
 {
     struct buf why = {0};
@@ -145,12 +189,16 @@ void daemon_make_folder(const char *option, const char *path, mode_t mode, const
     if (file_make_dirs(path, mode, &why))
         die(EXIT_OS, "option %s: %s", option, buf_cstr(&why));
     buf_release(&why);
-    if (is_new &&
-        chmod(path, mode)) /* the umask stands in the way; a folder that was there keeps its owner's choice */
-        die(EXIT_OS, "option %s: %s: %s", option, path, strerror(errno));
-    if (owner && chown(path, owner->pw_uid, owner->pw_gid))
-        die(EXIT_OS, "option %s: cannot give %s to user %s: %s", option, path, owner->pw_name,
-            strerror(errno));
+    int fd =
+        open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (owner && !lies_with_root(path) ? O_NOFOLLOW : 0));
+    /* The umask stands in the way; a folder that was there keeps its owner's choice. */
+    if (fd < 0 || (is_new && fchmod(fd, mode)))
+        die(EXIT_OS, "option %s: %s: %s", option, path,
+            errno == ELOOP || errno == ENOTDIR ? "a link that others than root made is not followed"
+                                               : strerror(errno));
+    if (owner)
+        give_folder(option, path, fd, owner);
+    file_close(&fd);
     if (!owner && access(path, R_OK | W_OK | X_OK))
         die(EXIT_OS,
             "option %s: %s cannot be written by user %u: %s; give it to that user, or start as root with the "
@@ -159,12 +207,30 @@ void daemon_make_folder(const char *option, const char *path, mode_t mode, const
             option, path, (unsigned)geteuid(), strerror(errno));
 }
 
-static void become(const struct passwd *user)
+static bool keep_ports(void)
 {
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    sets[0].permitted = sets[0].effective = sets[0].inheritable = 1U << CAP_NET_BIND_SERVICE;
+    return syscall(SYS_capset, &head, sets) == 0 &&
+           prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_BIND_SERVICE, 0, 0) == 0;
+}
+
+void daemon_become(const struct passwd *user, bool keeps_ports)
+{
+    int signo = 0;
+    pid_t parent = getppid();
+    (void)prctl(PR_GET_PDEATHSIG, &signo);
+    (void)prctl(PR_SET_KEEPCAPS, keeps_ports ? 1 : 0);
     if (initgroups(user->pw_name, user->pw_gid) || setgid(user->pw_gid) || setuid(user->pw_uid))
         die(EXIT_OS, "option user: cannot become %s: %s", user->pw_name, strerror(errno));
     if (user->pw_uid != 0 && setuid(0) == 0)
         die(EXIT_OS, "option user: became %s, but root's rights are still there", user->pw_name);
+    if (keeps_ports && !keep_ports())
+        log_event(LOG_WARN, "no-low-ports", LOG_TEXT("why", strerror(errno)));
+    (void)prctl(PR_SET_PDEATHSIG, signo); /* the kernel forgets it with the old user */
+    if (signo && getppid() != parent)
+        die(EXIT_OS, "the process that started this one is gone");
 }
 
 const struct passwd *daemon_user(const struct conf *conf, const char *config_path)
@@ -189,7 +255,7 @@ void daemon_enter(struct daemon *d)
     daemon_make_folder("data_directory", d->conf->data_directory, 0700, user);
     daemon_make_folder("run_directory", d->conf->run_directory, 0755, user);
     if (user && user->pw_uid != 0)
-        become(user);
+        daemon_become(user, false);
     else if (user)
         log_event(LOG_WARN, "runs-as-root", LOG_TEXT("why", "option user = root"));
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);

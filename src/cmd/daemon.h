@@ -47,7 +47,11 @@ void daemon_enter(struct daemon *d);
 /* The option user as root means it; NULL when not root. Dies when there is no such user. Valid until the next
  * call. */
 const struct passwd *daemon_user(const struct conf *conf, const char *config_path);
-/* A folder that `owner` (NULL: this user) can use; option names where it comes from. Dies when it cannot. */
+/* Root becomes `user` for good. keeps_ports: it, and what it executes, may still bind ports below 1024. Dies
+ * when it cannot. */
+void daemon_become(const struct passwd *user, bool keeps_ports);
+/* A folder that `owner` (NULL: this user) can use; option names where it comes from. Root gives it to the
+ * owner when it is new, or empty and root's. Dies when it cannot. */
 void daemon_make_folder(const char *option, const char *path, mode_t mode, const struct passwd *owner);
 
 /* Tells the service manager READY=1, then serves signals in the calling thread. SIGHUP: the file is read

@@ -40,7 +40,7 @@ static void resolver_text(const struct conf *conf, const struct addr *at, struct
                "    pidfile: \"\"\n"
                "    chroot: \"\"\n"
                "    directory: \"%s\"\n"
-               "    username: \"%s\"\n"
+               "    username: \"\"\n"
                "    num-threads: %ld\n"
                "    trust-anchor-file: \"%s\"\n"
                "    module-config: \"validator iterator\"\n"
@@ -53,8 +53,8 @@ static void resolver_text(const struct conf *conf, const struct addr *at, struct
                "    harden-below-nxdomain: yes\n"
                "    hide-identity: yes\n"
                "    hide-version: yes\n",
-               ip, addr_port(at), addr_port(at), conf->run_directory, geteuid() == 0 ? conf->user : "",
-               threads > 0 ? threads : 1, conf->resolver_trust_anchor);
+               ip, addr_port(at), addr_port(at), conf->run_directory, threads > 0 ? threads : 1,
+               conf->resolver_trust_anchor);
     buf_add(out, str_of(SIZES));
     buf_add(out, STR("remote-control:\n    control-enable: no\n"));
     if (*conf->resolver_include)

@@ -34,11 +34,13 @@ struct child {
 
 struct run {
     const struct conf *conf;
+    const char *config_path;
     struct child child[CHILDREN_MAX];
     size_t count;
     int signals, notify;
     char notify_name[64]; /* abstract socket, "@..." */
-    bool told_ready, stopping;
+    bool told_ready;      /* from then on the daemons survive each other */
+    bool stopping;
     deadline kill_at;
     int code; /* to end with */
 };
@@ -101,16 +103,25 @@ static void add_resolver(struct run *r, const struct conf *conf)
 }
 
 /* The primary, and a child that makes its zones as soon as it answers, and tends them. */
-static void add_authority(struct run *r, const char *config_path)
+static void add_authority(struct run *r)
 {
     struct child *c = add_child(r, "authority");
     c->is_mute = true;
     c->argv[0] = str_dup(str_of(r->conf->authority_program));
     c->argv[1] = str_dup(STR("-c"));
-    c->argv[2] = authority_conf_write(r->conf, daemon_user(r->conf, config_path));
+    c->argv[2] = authority_conf_write(r->conf, daemon_user(r->conf, r->config_path));
     c = add_child(r, "authority-zones");
     c->is_mute = true;
     c->work = authority_zones_tend;
+}
+
+/* The daemons bind their ports and then drop root by themselves. The others never have it: they read what
+ * lies in folders of the user. */
+static void drop_root(const struct run *r, const struct child *c)
+{
+    const struct passwd *user = c->is_mute ? daemon_user(r->conf, r->config_path) : NULL;
+    if (user && user->pw_uid != 0)
+        daemon_become(user, !c->work);
 }
 
 /* In the child: never returns. */
@@ -122,6 +133,7 @@ static _Noreturn void become_child(const struct run *r, const struct child *c, p
     prctl(PR_SET_PDEATHSIG, SIGTERM); /* nobody is left behind when this process is killed */
     if (getppid() != parent)
         _exit(EXIT_OS);
+    drop_root(r, c);
     pthread_sigmask(SIG_SETMASK, &none, NULL);
     if (c->work)
         _exit(c->work(r->conf));
@@ -175,7 +187,7 @@ static void ended(struct run *r, struct child *c, int status)
         return;
     log_event(LOG_ERROR, "ended", LOG_TEXT("child", c->name), LOG_NUM("code", code),
               LOG_NUM("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0));
-    if (code == EXIT_CONFIG || code == EXIT_BAD_USAGE) {
+    if ((code == EXIT_CONFIG || code == EXIT_BAD_USAGE) && !r->told_ready) {
         stop(r, code); /* trying again cannot mend a configuration; it has said what is wrong */
         return;
     }
@@ -298,17 +310,18 @@ int cmd_run(const struct cli *cli, int argc, char **argv)
     }
     struct run r = {.signals = -1, .notify = -1};
     struct conf conf;
-    struct buf why = {0};
     cli_conf(cli, &conf);
     r.conf = &conf;
+    r.config_path = cli->config_path;
     log_init("kedge-run", LOG_INFO);
     run_open(&r);
     if (conf.authority_private)
-        add_authority(&r, cli->config_path);
+        add_authority(&r);
     add_daemon(&r, "kedge-control", cli->config_path);
     if (conf.resolver_private) {
-        if (file_make_dirs(conf.run_directory, 0755, &why))
-            die(EXIT_OS, "option run_directory: %s", buf_cstr(&why));
+        const struct passwd *user = daemon_user(&conf, cli->config_path);
+        daemon_make_folder("data_directory", conf.data_directory, 0700, user);
+        daemon_make_folder("run_directory", conf.run_directory, 0755, user);
         add_resolver(&r, &conf);
     }
     add_daemon(&r, "kedge-smtpd", cli->config_path);
@@ -316,6 +329,5 @@ int cmd_run(const struct cli *cli, int argc, char **argv)
     int code = run_all(&r);
     run_close(&r);
     conf_release(&conf);
-    buf_release(&why);
     return code;
 }

@@ -1,13 +1,18 @@
 """kedge run with a primary of its own: a Knot with a generated configuration, which signs and takes updates."""
 
+import pwd
 import re
 import shutil
+import signal
 import socket
 import stat
+import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 
 import dns.exception
 import dns.flags
+import dns.message
 import dns.query
 import dns.rcode
 import dns.rdatatype
@@ -15,10 +20,12 @@ import dns.tsig
 import pytest
 
 from lab import process
-from lab.kedge import Kedge
+from lab.kedge import Kedge, find, user
 from lab.primary import TsigKey
 from lab.private import EDGE, PRIMARY, SECONDARY, SERVER, ZONES, Run
 from zone_test import Hand
+
+RESOLVER = "127.54.200.53"
 
 
 @pytest.fixture
@@ -184,3 +191,57 @@ def test_the_kind_of_denial_can_be_changed(lab, run):
     run.start()
     process.wait_for(lambda: "NSEC3" in denial_types(ask_denied(run, "nothing", "A")), 20, "NSEC3 is public")
     assert lab.internet.resolver.ask(f"nothing.{ZONES[0]}", "A").flags & dns.flags.AD
+
+
+def children(run) -> dict[str, int]:
+    """Name -> process, of those that `kedge run` started last."""
+    return {name: int(pid) for name, pid in re.findall(r"event=started child=(\S+) pid=(\d+)", run.edge.log("run"))}
+
+
+def has_private_resolver(run, lab):
+    """Options of a private resolver below the lab's root."""
+    engine = next(lab.folder.rglob("unbound.conf"))
+    anchor, include = run.edge.folder / "root.key", run.edge.folder / "lab.conf"
+    anchor.write_text(re.search(r'trust-anchor: "(.*)"', engine.read_text())[1] + "\n")
+    include.write_text(f'server:\n  do-not-query-localhost: no\n  root-hints: "{engine.parent / "hints"}"\n')
+    return {"resolver": f"{RESOLVER}:53", "resolver_private": "yes", "resolver_program": shutil.which("unbound"),
+            "resolver_trust_anchor": anchor, "resolver_include": include}
+
+
+def test_nobody_keeps_root_and_nobody_is_left_behind(lab, build):
+    """Not the servers that read what lies in the user's folders, either, and they have their low ports all the same."""
+    made = Run(lab, build, "private-rights")
+    made.edge.configure(**has_private_resolver(made, lab))
+    made.start()
+    pids = children(made)
+    assert set(pids) == {"authority", "authority-zones", "kedge-control", "resolver", "kedge-smtpd", "kedge-deliver"}
+    try:
+        process.wait_for(lambda: "event=all-ready" in made.edge.log("run"), 20, "all daemons are ready")
+        wanted = {str(pwd.getpwnam(user()).pw_uid)}
+        for name, pid in pids.items():
+            status = Path(f"/proc/{pid}/status").read_text()
+            assert set(re.search(r"^Uid:\t(.*)$", status, re.M)[1].split()) == wanted, name
+        query = dns.message.make_query("example", "SOA", want_dnssec=True)
+        process.wait_for(lambda: dns.query.udp(query, RESOLVER, timeout=10).flags & dns.flags.AD, 10, "the resolver answers")
+    finally:
+        made.server.stop(signal.SIGKILL)
+    process.wait_for(lambda: not any(Path(f"/proc/{pid}/cmdline").exists() for pid in pids.values()), 15, "all are gone")
+
+
+@pytest.mark.parametrize("name, command", [("run", ["kedge-control"]), ("authority", ["kedge", "run"])])
+def test_a_planted_link_is_not_followed(lab, build, name, command):
+    """Whoever can write into the user's folder must not get another folder from root."""
+    planted = Kedge(lab, build, f"planted-{name}", EDGE)
+    precious = planted.folder / "precious"
+    precious.mkdir()
+    (precious / "passwd").write_text("root\n")
+    (planted.folder / "data").mkdir()
+    shutil.chown(planted.folder / "data", user())
+    (planted.folder / "data" / name).symlink_to(precious)
+    planted.configure(run_directory=planted.folder / "data/run", authority_private="yes", authority_program=shutil.which("knotd"),
+                      authority_zone=ZONES[0], authority_server=SERVER, authority_edge_address=EDGE)
+    owner = precious.stat().st_uid
+    words = [find(build, command[0]), *command[1:], "--config", planted.configuration]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 71 and "link that others than root made" in done.stderr, done.stderr
+    assert precious.stat().st_uid == owner
