@@ -167,6 +167,14 @@ static void signal_all(const struct run *r, int signo)
             kill(r->child[i].pid, signo);
 }
 
+/* What runs in a child of this program has no ear for it. */
+static void reload_all(const struct run *r)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (r->child[i].pid && !r->child[i].work)
+            kill(r->child[i].pid, SIGHUP);
+}
+
 static void stop(struct run *r, int code)
 {
     if (r->stopping)
@@ -213,7 +221,7 @@ static void read_signals(struct run *r)
         if (s.ssi_signo == SIGCHLD)
             reap(r);
         else if (s.ssi_signo == SIGHUP)
-            signal_all(r, SIGHUP);
+            reload_all(r);
         else if (r->stopping && s.ssi_signo == SIGINT)
             signal_all(r, SIGKILL); /* Ctrl-C for the second time: what is acknowledged is on disk */
         else

@@ -193,6 +193,14 @@ def test_the_kind_of_denial_can_be_changed(lab, run):
     assert lab.internet.resolver.ask(f"nothing.{ZONES[0]}", "A").flags & dns.flags.AD
 
 
+def test_a_reload_leaves_all_running(run):
+    before = children(run)
+    process.wait_for(lambda: "event=all-ready" in run.edge.log("run"), 20, "all daemons are ready")
+    run.server.child.send_signal(signal.SIGHUP)
+    process.wait_for(lambda: run.edge.log("run").count("event=reloaded") == 3, 10, "all have read the configuration again")
+    assert children(run) == before and "event=ended" not in run.edge.log("run")
+
+
 def children(run) -> dict[str, int]:
     """Name -> process, of those that `kedge run` started last."""
     return {name: int(pid) for name, pid in re.findall(r"event=started child=(\S+) pid=(\d+)", run.edge.log("run"))}
