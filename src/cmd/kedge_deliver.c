@@ -32,7 +32,7 @@ static void open_stores(struct deliver_main *m)
     const struct queue_options options = {.segment_size = (size_t)c->segment_size,
                                           .disk_reserve = (uint64_t)c->disk_reserve,
                                           .segment_age_ms = c->segment_age};
-    const struct journal_options journal = {.retention_days = (unsigned)(c->journal_retention / 86400000)};
+    const struct journal_options journal = {.retention_ms = c->journal_retention};
     const char *queue = daemon_path(&m->arena, data, "queue");
     m->directory = directory_open(daemon_path(&m->arena, data, "directory"), &m->why);
     if (!m->directory)
@@ -148,6 +148,7 @@ int main(int argc, char **argv)
     serve(&m);
     daemon_run(&m.daemon, reload, &m);
 
+    queue_stop(m.queue); /* a drain that somebody waits for ends, too */
     ctl_server_stop(m.ctl);
     deliver_stop(m.deliver, DRAIN_MS);
     tls_client_free(m.tls);

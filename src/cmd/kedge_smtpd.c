@@ -50,7 +50,7 @@ static void open_stores(struct smtpd_main *m)
     const struct queue_options queue = {.segment_size = (size_t)c->segment_size,
                                         .disk_reserve = (uint64_t)c->disk_reserve,
                                         .segment_age_ms = c->segment_age};
-    const struct journal_options journal = {.retention_days = (unsigned)(c->journal_retention / 86400000)};
+    const struct journal_options journal = {.retention_ms = c->journal_retention};
     m->backend.judge.directory = directory_open(daemon_path(&m->arena, data, "directory"), &m->why);
     if (!m->backend.judge.directory)
         die(EXIT_OS, "data_directory: %s", buf_cstr(&m->why));

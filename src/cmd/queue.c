@@ -97,7 +97,7 @@ static void print_message(struct job *j, const json_t *m, bool explained)
         printf("    next attempt %s\n", member(j, m, "next"));
 }
 
-static void print_line(void *ctx, json_t *line)
+static bool print_line(void *ctx, json_t *line)
 {
     struct job *j = ctx;
     if (j->cli->json) {
@@ -114,6 +114,7 @@ static void print_line(void *ctx, json_t *line)
     j->lines++;
     json_decref(line);
     arena_release(&j->arena);
+    return true;
 }
 
 /* As a progress callback of ctl_call, which lends its lines. */
@@ -199,9 +200,10 @@ static enum err run_locally(struct job *j, json_t **result)
                                         .quiet = true,
                                         .segment_age_ms = j->conf.segment_age};
         e = queue_open(j->folder, &options, &c.queue, &j->why);
+        const struct journal_options kept = {.retention_ms = j->conf.journal_retention};
         const char *journal = arena_printf(&j->arena, "%s/journal", j->conf.data_directory).p;
         if (e == OK && strcmp(j->verb, "remove") == 0)
-            j->journal = journal_open(journal, "operator", NULL, &j->why);
+            j->journal = journal_open(journal, "operator", &kept, &j->why);
         if (e == OK && strcmp(j->verb, "remove") == 0 && !j->journal)
             e = ERR_SYSTEM; /* not without a record of it */
     }

@@ -37,14 +37,13 @@ struct journal {
 static void remove_old(const struct journal *j)
 {
     char oldest[CLOCK_TEXT];
-    clock_iso(clock_wall() - (int64_t)j->options.retention_days * 86400000, oldest);
+    clock_iso(clock_wall() - j->options.retention_ms, oldest);
     DIR *dir = opendir(j->dir);
     if (!dir)
         return;
     for (const struct dirent *e; (e = readdir(dir));) {
         struct journal_name n;
-        if (journal_name_parse(str_of(e->d_name), &n) && strcmp(n.producer, j->producer) == 0 &&
-            strncmp(n.day, oldest, JOURNAL_DAY - 1) < 0)
+        if (journal_name_parse(str_of(e->d_name), &n) && strncmp(n.day, oldest, JOURNAL_DAY - 1) < 0)
             (void)unlinkat(dirfd(dir), e->d_name, 0);
     }
     (void)closedir(dir);
@@ -156,8 +155,8 @@ struct journal *journal_open(const char *dir, const char *producer, const struct
         return NULL;
     struct journal *j = must_alloc(calloc(1, sizeof *j));
     j->options = options ? *options : (struct journal_options){0};
-    if (!j->options.retention_days)
-        j->options.retention_days = RETENTION_DAYS;
+    if (!j->options.retention_ms)
+        j->options.retention_ms = RETENTION_DAYS * INT64_C(86400000);
     if (!j->options.buffer)
         j->options.buffer = BUFFER;
     j->dir = str_dup(str_of(dir));

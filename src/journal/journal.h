@@ -17,8 +17,8 @@
 struct journal;
 
 struct journal_options {
-    unsigned retention_days; /* older files of this producer are removed; 0: 90 */
-    size_t buffer;           /* bytes that may wait; 0: 8 MiB */
+    int64_t retention_ms; /* days that were over before are removed, of all producers; 0: 90 days */
+    size_t buffer;        /* bytes that may wait; 0: 8 MiB */
 };
 
 /* Creates dir when missing. NULL with a sentence in why. Thread-safe from here on. */

@@ -4,13 +4,13 @@
 
 #include "mail/address.h"
 
-enum { DRAIN_STEP_MS = 500, DRAIN_SECONDS = 3600 };
+enum { DRAIN_STEP_MS = 500, DRAIN_SECONDS = 3600, DRAIN_SECONDS_MOST = 86400 };
 
 struct request {
     const struct queue_control *control;
     json_t *args;
     struct str by;
-    void (*line)(void *ctx, json_t *);
+    bool (*line)(void *ctx, json_t *);
     void *line_ctx;
     json_t *result;
     struct buf *why;
@@ -51,7 +51,7 @@ static bool list_one(void *ctx, struct queue_message *m)
     struct request *r = ctx;
     if (is_wanted(r, m)) {
         r->count++;
-        r->line(r->line_ctx, queue_describe(m, false));
+        return r->line(r->line_ctx, queue_describe(m, false));
     }
     return true;
 }
@@ -159,12 +159,22 @@ static enum err do_drain(struct request *r)
     struct queue *q = r->control->queue;
     struct queue_counts c;
     json_int_t seconds = json_integer_value(json_object_get(r->args, "seconds"));
-    deadline end = deadline_in((seconds > 0 ? seconds : DRAIN_SECONDS) * 1000);
+    if (seconds <= 0 || seconds > DRAIN_SECONDS_MOST)
+        seconds = seconds <= 0 ? DRAIN_SECONDS : DRAIN_SECONDS_MOST;
+    deadline end = deadline_in(seconds * 1000);
     announce_retry(r);
     (void)queue_retry_all(q, STR_NONE);
     for (queue_count(q, &c); c.messages > c.held && !deadline_is_over(end); queue_count(q, &c)) {
-        r->line(r->line_ctx, json_pack("{s:I, s:I, s:I}", "left", (json_int_t)c.messages, "active",
-                                       (json_int_t)c.claimed, "held", (json_int_t)c.held));
+        if (queue_is_stopping(q)) {
+            buf_set(r->why, "the queue stops; messages that are left in it: %zu", (size_t)c.messages);
+            return ERR_CLOSED;
+        }
+        json_t *left = json_pack("{s:I, s:I, s:I}", "left", (json_int_t)c.messages, "active",
+                                 (json_int_t)c.claimed, "held", (json_int_t)c.held);
+        if (!r->line(r->line_ctx, left)) {
+            buf_set(r->why, "the caller has left");
+            return ERR_CLOSED;
+        }
         (void)poll(NULL, 0, DRAIN_STEP_MS);
     }
     r->result = json_pack("{s:I, s:I}", "left", (json_int_t)c.messages, "held", (json_int_t)c.held);
@@ -172,7 +182,7 @@ static enum err do_drain(struct request *r)
 }
 
 enum err queue_control(const struct queue_control *c, const char *verb, json_t *args, struct str by,
-                       void (*line)(void *ctx, json_t *), void *line_ctx, json_t **result, struct buf *why)
+                       bool (*line)(void *ctx, json_t *), void *line_ctx, json_t **result, struct buf *why)
 {
     static const struct {
         const char *name;
@@ -199,9 +209,9 @@ enum err queue_control(const struct queue_control *c, const char *verb, json_t *
     return ERR_USAGE;
 }
 
-static void send_line(void *ctx, json_t *line)
+static bool send_line(void *ctx, json_t *line)
 {
-    ctl_reply_progress(ctx, line);
+    return ctl_reply_progress(ctx, line);
 }
 
 enum err queue_control_serve(const struct queue_control *c, const struct ctl_peer *peer, json_t *args,

@@ -26,10 +26,10 @@ struct queue_control {
     X(remove, false)  /* id */                                                                               \
     X(drain, false)   /* seconds: retries all until the queue is empty; progress lines with {"left"} */
 
-/* Answers a request. line is called with each progress line and steals the reference; so *result is the
- * caller's. by: who asks. */
+/* Answers a request. line is called with each progress line and steals the reference; false: nobody listens
+ * any more, and what only tells something ends. *result is the caller's. by: who asks. */
 enum err queue_control(const struct queue_control *c, const char *verb, json_t *args, struct str by,
-                       void (*line)(void *ctx, json_t *), void *line_ctx, json_t **result,
+                       bool (*line)(void *ctx, json_t *), void *line_ctx, json_t **result,
                        struct buf *why) MUST_CHECK;
 /* The same for a handler of a control socket; the verb is in args. */
 enum err queue_control_serve(const struct queue_control *c, const struct ctl_peer *peer, json_t *args,

@@ -132,6 +132,14 @@ void queue_stop(struct queue *q)
     (void)pthread_mutex_unlock(&q->lock);
 }
 
+bool queue_is_stopping(struct queue *q)
+{
+    (void)pthread_mutex_lock(&q->lock);
+    bool stopping = q->stopping;
+    (void)pthread_mutex_unlock(&q->lock);
+    return stopping;
+}
+
 static void stop_thread(struct queue *q)
 {
     if (!q->has_thread)

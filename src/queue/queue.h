@@ -122,6 +122,7 @@ enum err queue_open(const char *dir, const struct queue_options *options, struct
 void queue_close(struct queue *q);
 /* Makes waiting and later claims return ERR_CLOSED. */
 void queue_stop(struct queue *q);
+bool queue_is_stopping(struct queue *q);
 
 /* Waits for the next message that is new or due. Fresh messages are not starved by a backlog of retries. OK,
  * ERR_TIMEOUT, ERR_CLOSED. A message whose stored bytes turn out damaged is set aside and skipped. */

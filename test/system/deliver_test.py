@@ -1,10 +1,12 @@
 """What deliver does over time: rests, retries, warnings, expiry, reloads, drains; and mail whose mode is off."""
 
+import subprocess
 import time
 
 import pytest
 
 from lab import process
+from lab.kedge import find
 from lab.world import Zone
 
 SENDER = "sender@ours.example"
@@ -152,3 +154,15 @@ def test_stopping_gives_back_what_waits(lab, edge):
     delivered = {r for m in sink.wait(20) for r in m.recipients}
     assert len(delivered) == len(identities)
     edge.wait_empty(60)
+
+
+def test_a_drain_that_somebody_waits_for_does_not_hold_the_stop(lab, edge):
+    lab.add_zones(Zone("undrained.example", PLAIN.format(address="127.0.25.94"), signed=False))
+    edge.submit(SENDER, "b@undrained.example")
+    command = [find(edge.build, "kedge"), "--config", edge.configuration, "queue", "drain"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as drain:
+        assert "1 messages left" in drain.stdout.readline()
+        assert edge.stop("deliver") == [0], "within the ten seconds that are waited"
+        _, says = drain.communicate(timeout=10)
+    assert drain.returncode != 0 and "the queue stops; messages that are left in it: 1" in says
+    edge.start("deliver")

@@ -31,11 +31,13 @@ static int clean(void **state)
     return r;
 }
 
+static int64_t retention_ms;
+
 static struct journal *open_journal(const char *producer, size_t buffer)
 {
     struct buf why = {0};
-    struct journal *j =
-        journal_open(dir, producer, &(struct journal_options){.retention_days = 2, .buffer = buffer}, &why);
+    struct journal *j = journal_open(
+        dir, producer, &(struct journal_options){.retention_ms = retention_ms, .buffer = buffer}, &why);
     if (!j)
         fail_msg("%s", buf_cstr(&why));
     return j;
@@ -83,7 +85,8 @@ static void lines_come_back(void **state)
 
 static void old_days_go(void **state)
 {
-    int64_t start = 1795465360123;
+    int64_t start = 1795465360123; /* in the evening */
+    retention_ms = 2 * INT64_C(86400000);
     for (int day = 0; day < 5; day++) {
         clock_set_for_test(start + day * INT64_C(86400000));
         struct journal *j = open_journal("smtpd", 0);
@@ -94,6 +97,12 @@ static void old_days_go(void **state)
         buf_release(&line);
     }
     expect_lines("", 0, "{\"day\":2}|{\"day\":3}|{\"day\":4}|");
+    retention_ms = 3600000; /* less than a day, and by whoever writes next */
+    struct journal *j = open_journal("deliver", 0);
+    journal_append(j, STR("{\"day\":5}"));
+    journal_close(j);
+    expect_lines("", 0, "{\"day\":5}|{\"day\":4}|");
+    retention_ms = 0;
 }
 
 static void a_torn_line_harms_no_other(void **state)
