@@ -11,7 +11,8 @@
 #include "base/thread.h"
 #include "ctl/wire.h"
 
-enum { IDLE_MS = 60000, CALLERS_MAX = 64 };
+/* Strangers may ask, and no more: they must not take the room of those who may change something. */
+enum { IDLE_MS = 60000, REFUSAL_MS = 100, CALLERS_MAX = 64, STRANGERS_MAX = 8 };
 
 struct ctl_server {
     char *path;
@@ -21,9 +22,9 @@ struct ctl_server {
     size_t verb_count;
     void *ctx;
     pthread_t acceptor;
-    pthread_mutex_t lock; /* callers */
+    pthread_mutex_t lock; /* of what follows */
     pthread_cond_t all_gone;
-    unsigned callers;
+    unsigned callers, strangers;
 };
 
 struct ctl_reply {
@@ -35,7 +36,14 @@ struct ctl_reply {
 struct caller {
     struct ctl_server *server;
     int fd;
+    struct ctl_peer peer;
 };
+
+/* Neither root nor this daemon's user. */
+static bool is_stranger(const struct ctl_peer *peer)
+{
+    return peer->uid != 0 && peer->uid != geteuid();
+}
 
 bool ctl_reply_progress(struct ctl_reply *r, json_t *line)
 {
@@ -69,7 +77,7 @@ static enum err run_verb(struct ctl_server *s, const struct ctl_peer *peer, json
         buf_set(why, "this daemon knows no verb \"%s\"", name ? name : "");
         return ERR_USAGE;
     }
-    if (!verb->read_only && peer->uid != 0 && peer->uid != geteuid()) {
+    if (!verb->read_only && is_stranger(peer)) {
         buf_set(why, "%s is for root and for the daemon's own user (uid %u); you are uid %u", name,
                 (unsigned)geteuid(), (unsigned)peer->uid);
         return ERR_REFUSED;
@@ -107,9 +115,11 @@ static bool answer(struct ctl_server *s, int fd, const struct ctl_peer *peer, st
 static void leave(struct caller *c)
 {
     struct ctl_server *s = c->server;
+    bool stranger = is_stranger(&c->peer);
     file_close(&c->fd);
     free(c);
     (void)pthread_mutex_lock(&s->lock);
+    s->strangers -= stranger;
     if (--s->callers == 0)
         (void)pthread_cond_broadcast(&s->all_gone);
     (void)pthread_mutex_unlock(&s->lock);
@@ -118,27 +128,46 @@ static void leave(struct caller *c)
 static void serve_caller(void *arg)
 {
     struct caller *c = arg;
-    struct ucred cred;
-    socklen_t n = sizeof cred;
     struct ctl_reader in = {.fd = c->fd, .cancel = c->server->stop[0]};
     struct str line;
-    if (getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &cred, &n) == 0) {
-        struct ctl_peer peer = {cred.uid, cred.gid, cred.pid};
-        while (ctl_read_line(&in, deadline_in(IDLE_MS), &line, NULL) == OK &&
-               answer(c->server, c->fd, &peer, line))
-            ;
-    }
+    if (is_stranger(&c->peer))
+        in.most = CTL_STRANGER_LINE_MAX;
+    while (ctl_read_line(&in, deadline_in(IDLE_MS), &line, NULL) == OK &&
+           answer(c->server, c->fd, &c->peer, line))
+        ;
     ctl_reader_release(&in);
     leave(c);
 }
 
-static bool enter(struct ctl_server *s)
+static bool enter(struct ctl_server *s, const struct ctl_peer *peer)
 {
     (void)pthread_mutex_lock(&s->lock);
-    bool room = s->callers < CALLERS_MAX;
+    bool stranger = is_stranger(peer);
+    bool room = s->callers < CALLERS_MAX && (!stranger || s->strangers < STRANGERS_MAX);
     s->callers += room;
+    s->strangers += room && stranger;
     (void)pthread_mutex_unlock(&s->lock);
     return room;
+}
+
+static bool read_peer(int fd, struct ctl_peer *out)
+{
+    struct ucred cred;
+    socklen_t n = sizeof cred;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &n))
+        return false;
+    *out = (struct ctl_peer){cred.uid, cred.gid, cred.pid};
+    return true;
+}
+
+static void turn_away(int fd)
+{
+    struct buf ignored = {0};
+    json_t *busy = json_pack("{s:b, s:i, s:s}", "ok", 0, "error", (int)ERR_BUSY, "why",
+                             "too many callers at once; try again in a moment");
+    (void)!ctl_send(fd, busy, deadline_in(REFUSAL_MS), &ignored);
+    json_decref(busy);
+    buf_release(&ignored);
 }
 
 static void accept_callers(void *arg)
@@ -151,14 +180,21 @@ static void accept_callers(void *arg)
         if (p[1].revents)
             return;
         int fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd < 0)
+        if (fd < 0) { /* without descriptors nobody can be heard for a while */
+            if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+                (void)poll(&p[1], 1, REFUSAL_MS);
             continue;
-        if (!enter(s)) {
+        }
+        struct ctl_peer peer = {0};
+        bool known = read_peer(fd, &peer);
+        if (!known || !enter(s, &peer)) {
+            if (known)
+                turn_away(fd);
             file_close(&fd);
             continue;
         }
         struct caller *c = must_alloc(malloc(sizeof *c));
-        *c = (struct caller){s, fd};
+        *c = (struct caller){s, fd, peer};
         struct buf why = {0};
         if (thread_start(serve_caller, c, &why) != OK) {
             log_event(LOG_WARN, "ctl-refused", LOG_STR("why", buf_str(&why)));

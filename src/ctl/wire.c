@@ -89,6 +89,7 @@ enum err ctl_read_line(struct ctl_reader *r, deadline until, struct str *line, s
 {
     buf_drop(&r->in, r->taken);
     r->taken = 0;
+    size_t most = r->most ? r->most : CTL_LINE_MAX;
     for (size_t searched = 0;;) {
         size_t at = str_find_char(str_from(buf_str(&r->in), searched), '\n');
         if (at != SIZE_MAX) {
@@ -97,8 +98,8 @@ enum err ctl_read_line(struct ctl_reader *r, deadline until, struct str *line, s
             return OK;
         }
         searched = r->in.n;
-        if (searched > CTL_LINE_MAX) {
-            buf_set(why, "a line of more than %d bytes", CTL_LINE_MAX);
+        if (searched > most) {
+            buf_set(why, "a line of more than %zu bytes", most);
             return ERR_FULL;
         }
         enum err e = fill(r, until, why);

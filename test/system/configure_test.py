@@ -231,6 +231,40 @@ def test_no_daemon_stays_root(lab, edge):
         assert status.st_uid == owner.pw_uid and status.st_mode & 0o077 == 0, folder
 
 
+CROWD = """
+import contextlib, json, socket, sys
+callers = [socket.socket(socket.AF_UNIX) for _ in range(80)]
+said = b""
+for caller in callers:
+    caller.connect(sys.argv[1])
+    caller.settimeout(10)
+for caller in callers[8:]:
+    said = caller.recv(4096)
+    assert json.loads(said)["why"].startswith("too many callers"), said
+with contextlib.suppress(ConnectionError):
+    callers[0].sendall(b"x" * 200000)
+    assert callers[0].recv(4096) == b"", "no stranger needs a line as long as that"
+print("crowded", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_strangers_at_the_socket_leave_room(lab, build):
+    """Where the socket can be reached by everybody, one of them must not keep the operator out."""
+    if namespace.one_user():
+        pytest.skip("there is no other user here; the lab with users has one")
+    run_directory = lab.folder / "crowded-run"
+    edge = Kedge(lab, build, "crowded", "127.0.25.80", run_directory=run_directory)
+    edge.start("control")
+    command = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "/usr/bin/python3", "-c", CROWD, run_directory / "control.sock"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as crowd:
+        assert crowd.stdout.readline() == "crowded\n"
+        edge.cli("tenant", "add", "acme")
+        crowd.stdin.close()
+        assert crowd.wait(10) == 0
+    edge.stop()
+
+
 def test_everything_starts_without_root(lab, build):
     """High ports, a folder of its own, and the option user of no interest."""
     become, tmp = [], lab.folder / "unprivileged"
