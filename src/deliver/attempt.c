@@ -93,7 +93,8 @@ static void end_unproven(struct deliver *d, struct job *job)
 /* False: the job waits, or has ended. */
 static bool plan(struct deliver *d, struct job *job)
 {
-    if (!guard_allows(d, &job->input)) {
+    bool proven = guard_allows(d, &job->input);
+    if (!proven && !job->waiter.granted) {
         end_unproven(d, job);
         return false;
     }
@@ -113,6 +114,11 @@ static bool plan(struct deliver *d, struct job *job)
         return false;
     case GATE_OPEN:
         break;
+    }
+    if (!proven) { /* not any more: the place that was kept for it is free again */
+        worker_ready_all(d, gates_leave(&d->gates, e.gate, GATE_NEUTRAL, REASON_NONE, STR_NONE, NULL));
+        end_unproven(d, job);
+        return false;
     }
     make_plan(d, job);
     const struct policy_plan *p = &job->plan;
@@ -396,8 +402,8 @@ static bool try_hosts(struct deliver *d, struct job *job)
 {
     struct policy_plan *p = &job->plan;
     for (; job->host < p->nhost && !all_decided(job); job->host++, job->address = 0) {
-        if (job->tried && deliver_is_stopping(d))
-            break;
+        if (job->tried && !job->waiter.granted && deliver_is_stopping(d))
+            break; /* but a place that is kept for the job is used, and so given back */
         policy_resolve(p, job->host, deadline_in(job->settings->conf->resolver_timeout));
         struct policy_host *host = &p->host[job->host];
         if (host->state == POLICY_HOST_OUT) {
