@@ -53,6 +53,21 @@ static bool is_dns_trouble(enum reason r)
     return r == REASON_DNS_SERVFAIL || r == REASON_DNS_TIMEOUT || r == REASON_DNS_REFUSED;
 }
 
+/* The trouble in DNS that leaves the domain without any host; NULL when one may still do. */
+static const struct policy_trouble *dns_trouble(const struct policy_plan *p)
+{
+    if (p->verdict != PLAN_GO)
+        return is_dns_trouble(p->trouble.reason) ? &p->trouble : NULL;
+    const struct policy_trouble *first = NULL;
+    for (size_t i = 0; i < p->nhost; i++) {
+        if (p->host[i].state != POLICY_HOST_OUT)
+            return NULL;
+        if (!first && is_dns_trouble(p->host[i].trouble.reason))
+            first = &p->host[i].trouble;
+    }
+    return first;
+}
+
 /* Asks DNS for the hosts and for what the first of them must prove. */
 static void make_plan(struct deliver *d, struct job *job)
 {
@@ -121,17 +136,12 @@ static bool plan(struct deliver *d, struct job *job)
         return false;
     }
     make_plan(d, job);
-    const struct policy_plan *p = &job->plan;
-    const struct policy_trouble *trouble = p->verdict != PLAN_GO ? &p->trouble
-                                           : p->nhost && p->host[0].state == POLICY_HOST_OUT
-                                               ? &p->host[0].trouble
-                                               : NULL;
+    const struct policy_trouble *bad = dns_trouble(&job->plan);
     struct buf text = {0};
-    bool bad = trouble && is_dns_trouble(trouble->reason);
     if (bad)
-        policy_trouble_describe(trouble, &text);
+        policy_trouble_describe(bad, &text);
     worker_ready_all(d, gates_leave(&d->gates, e.gate, bad ? GATE_TROUBLE : GATE_SUCCESS,
-                                    bad ? trouble->reason : REASON_NONE, buf_str(&text), NULL));
+                                    bad ? bad->reason : REASON_NONE, buf_str(&text), NULL));
     buf_release(&text);
     return true;
 }

@@ -74,12 +74,61 @@ static void stopping_loses_no_place(void **state)
     w->deliver = NULL;
 }
 
+/* Regression: one host that DNS does not find made the whole domain rest, and nothing was sent any more. */
+static void a_domain_with_a_host_left_does_not_rest(void **state)
+{
+    struct world *w = *state;
+    char id[QUEUE_ID];
+    w->dns.text = "half.example MX insecure 10 lost.example, 20 mx.example\n"
+                  "lost.example A servfail\nlost.example AAAA servfail\n"
+                  "mx.example A insecure 127.0.0.1\nmx.example AAAA insecure-nodata\n";
+    world_start(w);
+    for (int i = 0; i < 4; i++) {
+        enter(w, "a@half.example", id);
+        SPOOL_UNTIL(attempts(w, id) == 1);
+        assert_true(waits_for(w, id, "connect-failed"));
+    }
+    assert_int_equal(status(w, "resting"), 1); /* the host, not the domain */
+}
+
+static void rests_after_two(struct world *w, const char *domain, const char *dns)
+{
+    char id[QUEUE_ID], to[64];
+    w->dns.text = dns;
+    (void)snprintf(to, sizeof to, "a@%s", domain);
+    world_start(w);
+    for (int i = 0; i < 3; i++) {
+        enter(w, to, id);
+        SPOOL_UNTIL(attempts(w, id) == 1);
+        assert_true(waits_for(w, id, "dns-servfail"));
+    }
+    assert_int_equal(status(w, "resting"), 1);
+    unsigned before = w->dns.asked;
+    enter(w, to, id);
+    SPOOL_UNTIL(attempts(w, id) == 1);
+    assert_int_equal(w->dns.asked, before); /* it is not asked about while it rests */
+}
+
+static void a_domain_without_any_host_rests(void **state)
+{
+    rests_after_two(*state, "lost.example",
+                    "lost.example MX insecure 10 a.example, 20 b.example\n"
+                    "a.example A servfail\na.example AAAA servfail\n"
+                    "b.example A servfail\nb.example AAAA servfail\n");
+}
+
+static void a_domain_without_an_answer_rests(void **state)
+{
+    rests_after_two(*state, "lost.example", "lost.example MX servfail\n");
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
-        T(the_unproven_give_their_place_back),
-        T(stopping_loses_no_place),
+        T(the_unproven_give_their_place_back),      T(stopping_loses_no_place),
+        T(a_domain_with_a_host_left_does_not_rest), T(a_domain_without_any_host_rests),
+        T(a_domain_without_an_answer_rests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
