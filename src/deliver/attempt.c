@@ -71,11 +71,13 @@ static const struct policy_trouble *dns_trouble(const struct policy_plan *p)
 /* Asks DNS for the hosts and for what the first of them must prove. */
 static void make_plan(struct deliver *d, struct job *job)
 {
-    deadline until = deadline_in(job->settings->conf->resolver_timeout);
+    int64_t timeout = job->settings->conf->resolver_timeout; /* of each question */
     bool off = job->input.mode == MODE_OFF && job->input.via != POLICY_VIA_MAILBOX;
-    policy_begin(&job->plan, &job->arena, &job->input, off ? &d->parts.unchecked : &d->parts.source, until);
+    policy_begin(&job->plan, &job->arena, &job->input, off ? &d->parts.unchecked : &d->parts.source,
+                 deadline_in(timeout));
+    policy_find_addresses(&job->plan, deadline_in(timeout));
     if (job->plan.verdict == PLAN_GO && job->plan.nhost > 0)
-        policy_resolve(&job->plan, 0, until);
+        policy_resolve(&job->plan, 0, deadline_in(timeout));
     guard_judge(d, &job->input, &job->plan);
     job->planned = true;
 }

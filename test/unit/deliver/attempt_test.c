@@ -122,13 +122,28 @@ static void a_domain_without_an_answer_rests(void **state)
     rests_after_two(*state, "lost.example", "lost.example MX servfail\n");
 }
 
+/* Regression: a name server that does not answer for one family took the time of the TLSA question. */
+static void each_question_has_its_own_time(void **state)
+{
+    struct world *w = *state;
+    char id[QUEUE_ID];
+    w->dns.text = "signed.example MX secure 10 mute.example\n"
+                  "mute.example A secure 127.0.0.1\nmute.example AAAA timeout\n"
+                  "_1._tcp.mute.example TLSA secure 3 1 1 d32\n";
+    w->conf.resolver_timeout = 500;
+    world_start(w);
+    enter(w, "a@signed.example", id);
+    SPOOL_UNTIL(attempts(w, id) == 1);
+    assert_true(waits_for(w, id, "connect-failed"));
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
         T(the_unproven_give_their_place_back),      T(stopping_loses_no_place),
         T(a_domain_with_a_host_left_does_not_rest), T(a_domain_without_any_host_rests),
-        T(a_domain_without_an_answer_rests),
+        T(a_domain_without_an_answer_rests),        T(each_question_has_its_own_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
