@@ -1,6 +1,8 @@
 /* Whole deliveries: what becomes of each recipient, and when it is due again. */
 #include "world.h"
 
+#include "peer.h"
+
 /* The notification that waits to be delivered; NULL: there is none. */
 static bool find_notification(void *ctx, struct queue_message *m)
 {
@@ -99,6 +101,74 @@ static void what_was_not_told_is_told_later(void **state)
     queue_message_free(m);
 }
 
+static void enter_old(struct world *w, const char *to, int64_t hours, char id[QUEUE_ID])
+{
+    struct envelope_rcpt rcpt = {.address = str_of(to)};
+    struct envelope e = {.received_ms = clock_wall() - hours * 3600000,
+                         .sender = STR("s@null.example"),
+                         .rcpt = &rcpt,
+                         .nrcpt = 1};
+    struct queue_draft *draft = queue_draft_new(w->in);
+    queue_draft_write(draft, "Subject: x\r\n\r\n", 14);
+    assert_int_equal(queue_draft_commit(draft, &e, id, NULL), OK);
+}
+
+static void again(struct world *w, const char *id, const char *dns)
+{
+    pthread_mutex_lock(&w->asking);
+    w->dns.text = dns;
+    pthread_mutex_unlock(&w->asking);
+    assert_int_equal(queue_retry(w->queue, id, NULL), OK);
+}
+
+#define OLD_HOST                                                                                             \
+    "old.example MX insecure 10 mx.old.example\n"                                                            \
+    "mx.old.example A insecure 127.0.0.1\nmx.old.example AAAA insecure-nodata\n"
+
+/* Regression: what had waited for a dead host was returned at the first question without an answer. */
+static void one_failed_lookup_does_not_end_an_old_message(void **state)
+{
+    struct world *w = *state;
+    char id[QUEUE_ID];
+    w->dns.text = OLD_HOST;
+    world_start(w);
+    enter_old(w, "a@old.example", 30, id);
+    SPOOL_UNTIL(attempts(w, id) == 1);
+    assert_true(waits_for(w, id, "connect-failed"));
+    again(w, id, "old.example MX timeout\n");
+    SPOOL_UNTIL(attempts(w, id) == 2);
+    assert_true(waits_for(w, id, "dns-timeout"));
+    again(w, id, "old.example MX timeout\n");
+    SPOOL_UNTIL(status(w, "bounced") == 1); /* a day is over and security it is that fails */
+}
+
+/* Regression: the first failed handshake of an old message returned it, where clear text was to come next. */
+static void a_failed_handshake_does_not_end_before_clear_text(void **state)
+{
+    static const char *const broken[] = {"220 hi", "<EHLO", "250-mx\n250 STARTTLS", "<STARTTLS", "220 go",
+                                         "!",      NULL};
+    static const char *const takes[] = {"220 hi", "<EHLO", "250 mx", "<MAIL", "250 ok",    "<RCPT",
+                                        "250 ok", "<DATA", "354 go", "<.",    "250 taken", NULL};
+    struct world *w = *state;
+    struct peer peer = {.script = {broken, broken, takes}};
+    char id[QUEUE_ID];
+    peer_start(&peer);
+    w->conf.smtp_port = addr_port(&peer.at);
+    w->conf.clear_text_wait = 1;
+    w->dns.text = "old.example MX timeout\n";
+    world_start(w);
+    enter_old(w, "a@old.example", 30, id);
+    SPOOL_UNTIL(attempts(w, id) == 1);
+    again(w, id, OLD_HOST);
+    SPOOL_UNTIL(attempts(w, id) == 2);
+    assert_true(waits_for(w, id, "handshake-failed"));
+    again(w, id, OLD_HOST);
+    SPOOL_UNTIL(status(w, "delivered") == 1);
+    peer_stop(&peer);
+    assert_string_equal(peer.wrong, "");
+    buf_release(&peer.heard);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
@@ -107,6 +177,8 @@ int main(void)
         T(unproven_mail_waits_for_the_next_proof),
         T(a_notification_keeps_the_tenants_mode),
         T(what_was_not_told_is_told_later),
+        T(one_failed_lookup_does_not_end_an_old_message),
+        T(a_failed_handshake_does_not_end_before_clear_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
