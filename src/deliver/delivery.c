@@ -261,7 +261,7 @@ static void defer(struct ending *e, const struct job *job, const struct job_rcpt
         return;
     result->warned_ms = e->now;
     size_t warning = e->bounce_count;
-    add_bounce(e, r, DSN_DELAYED, r->outcome.code);
+    add_bounce(e, r, DSN_DELAYED, trouble_queued_code(&r->outcome));
     int64_t end = received + schedule_lifetime(s, reason);
     if (e->bounce_count > warning)
         e->bounce[warning].retry_until_ms = end > result->next_ms ? end : result->next_ms;

@@ -101,6 +101,64 @@ static void what_was_not_told_is_told_later(void **state)
     queue_message_free(m);
 }
 
+enum { NOTIFICATIONS = 4 };
+
+struct notifications {
+    size_t n;
+    char id[NOTIFICATIONS][QUEUE_ID];
+};
+
+static bool find_all(void *ctx, struct queue_message *m)
+{
+    struct notifications *all = ctx;
+    if (!m->envelope->sender.n && all->n < NOTIFICATIONS)
+        memcpy(all->id[all->n++], m->id, QUEUE_ID);
+    return true;
+}
+
+/* In the order in which they were written. */
+static size_t notifications(struct world *w, struct notifications *all)
+{
+    all->n = 0;
+    queue_walk(w->queue, find_all, all);
+    return all->n;
+}
+
+/* The text from `from` to the end of its line. */
+static struct str line_of(struct world *w, const char *id, const char *from, struct arena *a)
+{
+    struct queue_message *m = look(w, id);
+    char *text = ARENA_ARRAY(a, char, m->content_size + 1);
+    assert_int_equal(queue_content_read(m, 0, text, m->content_size, NULL), m->content_size);
+    queue_message_free(m);
+    const char *at = strstr(text, from);
+    assert_non_null(at);
+    struct str rest = str_of(at);
+    return str_trim(str_cut(&rest, '\n'));
+}
+
+/* Regression: a greeting of 554 made the warning say "Action: delayed" and "Status: 5.0.0". */
+static void a_delay_is_of_class_4(void **state)
+{
+    static const char *const refuses[] = {"554 go away", "!", NULL};
+    struct world *w = *state;
+    struct peer peer = {.script = {refuses}};
+    struct notifications all;
+    struct arena a = {0};
+    char id[QUEUE_ID];
+    peer_start(&peer);
+    w->conf.smtp_port = addr_port(&peer.at);
+    w->conf.delay_warning = 1;
+    world_start(w);
+    assert_int_equal(spool_commit(w->in, 10, 'c', id, "a@remote.example", NULL), OK);
+    SPOOL_UNTIL(notifications(w, &all) == 1);
+    assert_true(str_equal(line_of(w, all.id[0], "Action: ", &a), STR("Action: delayed")));
+    assert_true(str_equal(line_of(w, all.id[0], "Status: ", &a), STR("Status: 4.3.0")));
+    peer_stop(&peer);
+    buf_release(&peer.heard);
+    arena_release(&a);
+}
+
 static void enter_old(struct world *w, const char *to, int64_t hours, char id[QUEUE_ID])
 {
     struct envelope_rcpt rcpt = {.address = str_of(to)};
@@ -177,6 +235,7 @@ int main(void)
         T(unproven_mail_waits_for_the_next_proof),
         T(a_notification_keeps_the_tenants_mode),
         T(what_was_not_told_is_told_later),
+        T(a_delay_is_of_class_4),
         T(one_failed_lookup_does_not_end_an_old_message),
         T(a_failed_handshake_does_not_end_before_clear_text),
     };
