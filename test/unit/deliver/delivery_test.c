@@ -227,6 +227,48 @@ static void a_failed_handshake_does_not_end_before_clear_text(void **state)
     buf_release(&peer.heard);
 }
 
+/* Regression: all failures of one message were told under one Message-ID. */
+static void each_notification_has_its_own_id(void **state)
+{
+    struct world *w = *state;
+    struct notifications all;
+    struct arena a = {0};
+    char id[QUEUE_ID];
+    world_start(w);
+    assert_int_equal(spool_commit(w->in, 10, 'c', id, "a@null.example", "b@remote.example"), OK);
+    SPOOL_UNTIL(attempts(w, id) == 1);
+    again(w, id, "remote.example MX secure 0 .\n");
+    SPOOL_UNTIL(notifications(w, &all) == 2);
+    struct str one = line_of(w, all.id[0], "Message-ID: ", &a),
+               two = line_of(w, all.id[1], "Message-ID: ", &a);
+    assert_true(str_starts(str_from(one, 12), STR("<")) && str_ends(one, STR(".dsn@edge.example>")));
+    assert_false(str_equal(one, two));
+    arena_release(&a);
+}
+
+/* A crash may repeat an attempt, and what is told of it again is no other notification. */
+static void a_repeated_notification_keeps_its_id(void **state)
+{
+    struct world *w = *state;
+    struct notifications all;
+    struct arena a = {0};
+    char id[QUEUE_ID], outcomes[128];
+    world_start(w);
+    assert_int_equal(spool_commit(w->in, 10, 'c', id, "a@null.example", NULL), OK);
+    SPOOL_UNTIL(notifications(w, &all) == 1);
+    SPOOL_UNTIL(status(w, "bounced") == 1);
+    deliver_stop(w->deliver, 5000);
+    queue_close(w->queue);
+    (void)snprintf(outcomes, sizeof outcomes, "%s/outcome", spool_path);
+    spool_remove(outcomes);
+    w->queue = spool_queue(NULL);
+    world_start(w);
+    SPOOL_UNTIL(notifications(w, &all) == 2);
+    assert_true(
+        str_equal(line_of(w, all.id[0], "Message-ID: ", &a), line_of(w, all.id[1], "Message-ID: ", &a)));
+    arena_release(&a);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
@@ -236,6 +278,8 @@ int main(void)
         T(a_notification_keeps_the_tenants_mode),
         T(what_was_not_told_is_told_later),
         T(a_delay_is_of_class_4),
+        T(each_notification_has_its_own_id),
+        T(a_repeated_notification_keeps_its_id),
         T(one_failed_lookup_does_not_end_an_old_message),
         T(a_failed_handshake_does_not_end_before_clear_text),
     };
