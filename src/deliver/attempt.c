@@ -53,14 +53,31 @@ static bool is_dns_trouble(enum reason r)
     return r == REASON_DNS_SERVFAIL || r == REASON_DNS_TIMEOUT || r == REASON_DNS_REFUSED;
 }
 
+/* The trouble in DNS that leaves the domain without any host; NULL when one may still do. */
+static const struct policy_trouble *dns_trouble(const struct policy_plan *p)
+{
+    if (p->verdict != PLAN_GO)
+        return is_dns_trouble(p->trouble.reason) ? &p->trouble : NULL;
+    const struct policy_trouble *first = NULL;
+    for (size_t i = 0; i < p->nhost; i++) {
+        if (p->host[i].state != POLICY_HOST_OUT)
+            return NULL;
+        if (!first && is_dns_trouble(p->host[i].trouble.reason))
+            first = &p->host[i].trouble;
+    }
+    return first;
+}
+
 /* Asks DNS for the hosts and for what the first of them must prove. */
 static void make_plan(struct deliver *d, struct job *job)
 {
-    deadline until = deadline_in(job->settings->conf->resolver_timeout);
+    int64_t timeout = job->settings->conf->resolver_timeout; /* of each question */
     bool off = job->input.mode == MODE_OFF && job->input.via != POLICY_VIA_MAILBOX;
-    policy_begin(&job->plan, &job->arena, &job->input, off ? &d->parts.unchecked : &d->parts.source, until);
+    policy_begin(&job->plan, &job->arena, &job->input, off ? &d->parts.unchecked : &d->parts.source,
+                 deadline_in(timeout));
+    policy_find_addresses(&job->plan, deadline_in(timeout));
     if (job->plan.verdict == PLAN_GO && job->plan.nhost > 0)
-        policy_resolve(&job->plan, 0, until);
+        policy_resolve(&job->plan, 0, deadline_in(timeout));
     guard_judge(d, &job->input, &job->plan);
     job->planned = true;
 }
@@ -93,7 +110,8 @@ static void end_unproven(struct deliver *d, struct job *job)
 /* False: the job waits, or has ended. */
 static bool plan(struct deliver *d, struct job *job)
 {
-    if (!guard_allows(d, &job->input)) {
+    bool proven = guard_allows(d, &job->input);
+    if (!proven && !job->waiter.granted) {
         end_unproven(d, job);
         return false;
     }
@@ -114,18 +132,18 @@ static bool plan(struct deliver *d, struct job *job)
     case GATE_OPEN:
         break;
     }
+    if (!proven) { /* not any more: the place that was kept for it is free again */
+        worker_ready_all(d, gates_leave(&d->gates, e.gate, GATE_NEUTRAL, REASON_NONE, STR_NONE, NULL));
+        end_unproven(d, job);
+        return false;
+    }
     make_plan(d, job);
-    const struct policy_plan *p = &job->plan;
-    const struct policy_trouble *trouble = p->verdict != PLAN_GO ? &p->trouble
-                                           : p->nhost && p->host[0].state == POLICY_HOST_OUT
-                                               ? &p->host[0].trouble
-                                               : NULL;
+    const struct policy_trouble *bad = dns_trouble(&job->plan);
     struct buf text = {0};
-    bool bad = trouble && is_dns_trouble(trouble->reason);
     if (bad)
-        policy_trouble_describe(trouble, &text);
+        policy_trouble_describe(bad, &text);
     worker_ready_all(d, gates_leave(&d->gates, e.gate, bad ? GATE_TROUBLE : GATE_SUCCESS,
-                                    bad ? trouble->reason : REASON_NONE, buf_str(&text), NULL));
+                                    bad ? bad->reason : REASON_NONE, buf_str(&text), NULL));
     buf_release(&text);
     return true;
 }
@@ -396,8 +414,8 @@ static bool try_hosts(struct deliver *d, struct job *job)
 {
     struct policy_plan *p = &job->plan;
     for (; job->host < p->nhost && !all_decided(job); job->host++, job->address = 0) {
-        if (job->tried && deliver_is_stopping(d))
-            break;
+        if (job->tried && !job->waiter.granted && deliver_is_stopping(d))
+            break; /* but a place that is kept for the job is used, and so given back */
         policy_resolve(p, job->host, deadline_in(job->settings->conf->resolver_timeout));
         struct policy_host *host = &p->host[job->host];
         if (host->state == POLICY_HOST_OUT) {

@@ -2,7 +2,10 @@
  * sender never gets one (dsn_is_wanted says so). */
 #include "deliver/deliver_priv.h"
 
+#include <openssl/sha.h>
+
 enum { RETURNED_MAX = 64 * 1024 }; /* of the original; larger ones return their header */
+enum { ABOUT_SIZE = 8 };           /* octets of the hash over the recipients */
 
 /* The original, or its beginning. */
 static bool read_original(struct queue_message *m, struct buf *out)
@@ -72,6 +75,25 @@ static enum err store(struct deliver *d, const struct queue_message *m, struct s
     return result;
 }
 
+/* Of which message, what, and of whom: no recipient hears of the same twice, so this is a notification's own,
+ * and it stays the same when a crash has one written again (RFC 5322 3.6.4). */
+static struct str unique(const struct queue_message *m, const struct bounce_rcpt *rcpt, size_t count,
+                         enum dsn_action action, struct arena *a)
+{
+    size_t all = m->envelope->nrcpt;
+    uint8_t *about = ARENA_ARRAY(a, uint8_t, all);
+    for (size_t i = 0; i < count; i++)
+        if (rcpt[i].action == action)
+            about[rcpt[i].index] = 1;
+    uint8_t digest[SHA256_DIGEST_LENGTH];
+    SHA256(about, all, digest);
+    struct buf hex = {0};
+    hex_append(&hex, digest, ABOUT_SIZE);
+    struct str text = arena_printf(a, "%s.%s.%s", m->id, dsn_action_text(action), buf_cstr(&hex));
+    buf_release(&hex);
+    return text;
+}
+
 static void send_action(struct deliver *d, struct queue_message *m, struct bounce_rcpt *rcpt, size_t count,
                         enum dsn_action action)
 {
@@ -90,7 +112,7 @@ static void send_action(struct deliver *d, struct queue_message *m, struct bounc
     bool cut = read_original(m, &original);
     struct dsn dsn = {.reporting_mta = s->hello,
                       .now_ms = clock_wall(),
-                      .unique = arena_printf(&a, "%s.%s", m->id, dsn_action_text(action)),
+                      .unique = unique(m, rcpt, count, action, &a),
                       .envelope = m->envelope,
                       .rcpt = list,
                       .rcpt_count = n,

@@ -261,17 +261,26 @@ static void defer(struct ending *e, const struct job *job, const struct job_rcpt
         return;
     result->warned_ms = e->now;
     size_t warning = e->bounce_count;
-    add_bounce(e, r, DSN_DELAYED, r->outcome.code);
+    add_bounce(e, r, DSN_DELAYED, trouble_queued_code(&r->outcome));
+    int64_t end = received + schedule_lifetime(s, reason);
     if (e->bounce_count > warning)
-        e->bounce[warning].retry_until_ms = received + schedule_lifetime(s, reason);
+        e->bounce[warning].retry_until_ms = end > result->next_ms ? end : result->next_ms;
+}
+
+/* A failed handshake where no security is required is followed by clear text, so it ends
+ * nothing before that was tried. */
+static bool is_expired(const struct ending *e, const struct job *job, const struct job_rcpt *r)
+{
+    const struct queue_message *m = e->v->m;
+    struct str before = r->needs_clear_text ? STR_NONE : m->rcpt[r->index].reason;
+    return schedule_is_expired(&job->settings->schedule, before, r->outcome.reason, m->envelope->received_ms,
+                               e->now);
 }
 
 static void end_rcpt(struct ending *e, const struct job *job, const struct job_rcpt *r)
 {
-    const struct schedule *s = &job->settings->schedule;
     enum verdict verdict = trouble_verdict(&r->outcome);
-    bool expired = verdict != VERDICT_DONE && verdict != VERDICT_BOUNCE &&
-                   schedule_is_expired(s, r->outcome.reason, e->v->m->envelope->received_ms, e->now);
+    bool expired = verdict != VERDICT_DONE && verdict != VERDICT_BOUNCE && is_expired(e, job, r);
     if (verdict == VERDICT_DONE) {
         atomic_fetch_add(&e->d->delivered, 1);
         add_result(e, r, QUEUE_DELIVERED);

@@ -61,6 +61,9 @@ struct outcome trouble_of_plan(enum plan_verdict verdict, const struct policy_tr
 struct outcome trouble_of_dane(const struct dane_verdict *verdict, struct arena *a);
 
 enum verdict trouble_verdict(const struct outcome *o);
+/* The enhanced status code while the message is queued: of class 4 whatever the peer said, since it will be
+ * tried again (RFC 3463 section 2). */
+const char *trouble_queued_code(const struct outcome *o);
 /* The enhanced status code for a bounce of this outcome; expired: because the lifetime is over. */
 const char *trouble_final_code(const struct outcome *o, bool expired);
 

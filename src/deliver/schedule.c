@@ -15,9 +15,18 @@ int64_t schedule_lifetime(const struct schedule *s, enum reason reason)
     return reason_row(reason)->is_security ? s->lifetime_security : s->lifetime;
 }
 
-bool schedule_is_expired(const struct schedule *s, enum reason reason, int64_t received, int64_t now)
+static bool is_security(struct str reason)
 {
-    return now - received >= schedule_lifetime(s, reason);
+    enum reason r;
+    return reason_parse(reason, &r) && reason_row(r)->is_security;
+}
+
+bool schedule_is_expired(const struct schedule *s, struct str before, enum reason reason, int64_t received,
+                         int64_t now)
+{
+    int64_t age = now - received;
+    bool first = reason_row(reason)->is_security && !is_security(before);
+    return age >= schedule_lifetime(s, reason) && (!first || age >= s->lifetime);
 }
 
 int64_t schedule_next(const struct schedule *s, enum reason reason, unsigned attempts, int64_t received,

@@ -15,10 +15,12 @@ struct schedule {
 
 struct schedule schedule_of(const struct conf *c);
 
-/* Age at which a message that waits for this reason is returned. */
+/* Age at which a message that waits for this reason is returned, if the reason stays. */
 int64_t schedule_lifetime(const struct schedule *s, enum reason reason);
-/* Is it over? now and received are wall clock, ms. */
-bool schedule_is_expired(const struct schedule *s, enum reason reason, int64_t received, int64_t now);
+/* Is it over? now and received are wall clock, ms. before: why the attempt before this one failed; "": there
+ * was none. What waited days for another reason is not ended by the first failure of security. */
+bool schedule_is_expired(const struct schedule *s, struct str before, enum reason reason, int64_t received,
+                         int64_t now);
 /* Wall clock of the next attempt after the attempts-th one (1 = the first has just failed). Never behind the
  * end of the lifetime, so that a message is returned when it is due and not at the next round hour. */
 int64_t schedule_next(const struct schedule *s, enum reason reason, unsigned attempts, int64_t received,

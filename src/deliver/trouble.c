@@ -128,6 +128,11 @@ enum verdict trouble_verdict(const struct outcome *o)
     return VERDICT_RETRY;
 }
 
+const char *trouble_queued_code(const struct outcome *o)
+{
+    return o->code[0] == '4' ? o->code : reason_row(o->reason)->temporary;
+}
+
 const char *trouble_final_code(const struct outcome *o, bool expired)
 {
     if (!expired && o->code[0] == '5')

@@ -38,7 +38,7 @@ struct dsn_rcpt {
 struct dsn {
     struct str reporting_mta; /* our host name */
     int64_t now_ms;
-    struct str unique;               /* makes Message-ID and boundary unique: a queue id or random text */
+    struct str unique;               /* of this notification: Message-ID and boundary are made of it */
     const struct envelope *envelope; /* of the original */
     const struct dsn_rcpt *rcpt;     /* at least one */
     size_t rcpt_count;

@@ -36,7 +36,55 @@ static void judge_addresses(struct policy_plan *p, struct policy_host *h)
                         : (struct policy_trouble){.reason = REASON_NO_ADDRESS, .asked = a};
 }
 
-void policy_find_addresses(struct policy_plan *p, deadline until)
+static bool address_is_self(const struct policy_self *self, const struct addr *addr)
+{
+    for (size_t i = 0; i < self->address_count; i++) {
+        const struct addr *own = &self->addresses[i];
+        if (addr_port(own) != addr_port(addr))
+            continue;
+        if (addr_equal_ip(own, addr) || addr_is_any(addr) || (self->listens_on_all && addr_is_loopback(addr)))
+            return true;
+    }
+    return false;
+}
+
+static bool host_is_self(const struct policy_self *self, const struct policy_host *h)
+{
+    for (size_t i = 0; i < self->name_count; i++)
+        if (str_equal(self->names[i], h->name) ||
+            (h->a.asked && str_equal(self->names[i], h->a.answer.expanded)))
+            return true;
+    for (size_t i = 0; i < h->naddr; i++)
+        if (address_is_self(self, &h->addr[i]))
+            return true;
+    return false;
+}
+
+/* We are in the list: we, and all that is no better than us, are not for us to try (RFC 5321 5.1). */
+static void drop_self(struct policy_plan *p)
+{
+    if (!p->in->self)
+        return;
+    uint32_t own = UINT32_MAX;
+    for (size_t i = 0; i < p->nhost; i++)
+        if (p->host[i].preference < own && host_is_self(p->in->self, &p->host[i]))
+            own = p->host[i].preference;
+    if (own == UINT32_MAX)
+        return;
+    p->we_are_mx = true;
+    size_t n = 0;
+    while (n < p->nhost && p->host[n].preference < own)
+        n++;
+    p->nhost = n;
+    if (n > 0)
+        return;
+    p->verdict = PLAN_BOUNCE;
+    p->trouble =
+        (struct policy_trouble){.reason = REASON_MAIL_LOOP, .asked = p->mx.asked ? &p->mx.answer : NULL};
+}
+
+/* Of all hosts at once; hosts without one are OUT. */
+static void ask_for_all(struct policy_plan *p, deadline until)
 {
     struct dns_question question[2 * POLICY_HOSTS_MAX];
     struct dns_answer *answer = ARENA_ARRAY(p->arena, struct dns_answer, 2 * p->nhost + 1);
@@ -65,28 +113,11 @@ void policy_find_addresses(struct policy_plan *p, deadline until)
     }
 }
 
-static bool address_is_self(const struct policy_self *self, const struct addr *addr)
+void policy_find_addresses(struct policy_plan *p, deadline until)
 {
-    for (size_t i = 0; i < self->address_count; i++) {
-        const struct addr *own = &self->addresses[i];
-        if (addr_port(own) != addr_port(addr))
-            continue;
-        if (addr_equal_ip(own, addr) || addr_is_any(addr) || (self->listens_on_all && addr_is_loopback(addr)))
-            return true;
-    }
-    return false;
-}
-
-bool policy_host_is_self(const struct policy_self *self, const struct policy_host *h)
-{
-    if (!self)
-        return false;
-    for (size_t i = 0; i < self->name_count; i++)
-        if (str_equal(self->names[i], h->name) ||
-            (h->a.asked && str_equal(self->names[i], h->a.answer.expanded)))
-            return true;
-    for (size_t i = 0; i < h->naddr; i++)
-        if (address_is_self(self, &h->addr[i]))
-            return true;
-    return false;
+    if (p->verdict != PLAN_GO)
+        return;
+    ask_for_all(p, until);
+    if (p->in->via != POLICY_VIA_MAILBOX) /* a mailbox host may well share our machine */
+        drop_self(p);
 }

@@ -121,25 +121,6 @@ static void find_by_mx(struct policy_plan *p, deadline until)
         end(p, PLAN_BOUNCE, (struct policy_trouble){.reason = REASON_NO_ADDRESS, .asked = mx});
 }
 
-/* We are in the list: we, and all that is no better than us, are not for us to try (RFC 5321 5.1). */
-static void drop_self(struct policy_plan *p)
-{
-    uint32_t own = UINT32_MAX;
-    for (size_t i = 0; i < p->nhost; i++)
-        if (p->host[i].preference < own && policy_host_is_self(p->in->self, &p->host[i]))
-            own = p->host[i].preference;
-    if (own == UINT32_MAX)
-        return;
-    p->we_are_mx = true;
-    size_t n = 0;
-    while (n < p->nhost && p->host[n].preference < own)
-        n++;
-    p->nhost = n;
-    if (n == 0)
-        end(p, PLAN_BOUNCE,
-            (struct policy_trouble){.reason = REASON_MAIL_LOOP, .asked = p->mx.asked ? &p->mx.answer : NULL});
-}
-
 void policy_begin(struct policy_plan *p, struct arena *a, const struct policy_input *in,
                   const struct dns_source *source, deadline until)
 {
@@ -161,11 +142,6 @@ void policy_begin(struct policy_plan *p, struct arena *a, const struct policy_in
         add_host(p, in->host, 0, in->port);
         break;
     }
-    if (p->verdict != PLAN_GO)
-        return;
-    policy_find_addresses(p, until);
-    if (in->via != POLICY_VIA_MAILBOX) /* a mailbox host may well share our machine */
-        drop_self(p);
 }
 
 /* No host is left: an error anywhere, or a host that was us, means that later may be better. */
@@ -203,6 +179,7 @@ void policy_make(struct policy_plan *p, struct arena *a, const struct policy_inp
                  const struct dns_source *source, deadline until)
 {
     policy_begin(p, a, in, source, until);
+    policy_find_addresses(p, until);
     for (size_t i = 0; p->verdict == PLAN_GO && i < p->nhost; i++)
         policy_resolve(p, i, until);
     policy_conclude(p);

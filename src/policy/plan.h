@@ -3,13 +3,15 @@
  * hosts behind the first are rarely needed.
  *
  *     policy_begin(&plan, arena, &input, &source, until);
+ *     policy_find_addresses(&plan, until);
  *     while (plan.verdict == PLAN_GO && the next host i exists) {
  *         policy_resolve(&plan, i, until);          TLSA; host[i].state is then USABLE or OUT
  *         ... try it ...
  *     }
  *     policy_conclude(&plan);                       all were resolved: no host left says why
  *
- * or policy_make for the whole walk. Every answer that was used stays in the plan as evidence. */
+ * or policy_make for the whole walk. Each step takes the time for its own questions: one that is not answered
+ * must leave the next one a chance. Every answer that was used stays in the plan as evidence. */
 #ifndef POLICY_PLAN_H
 #define POLICY_PLAN_H
 
@@ -125,9 +127,11 @@ struct policy_plan {
 
 void policy_begin(struct policy_plan *p, struct arena *a, const struct policy_input *in,
                   const struct dns_source *source, deadline until);
+/* Of all hosts at once; hosts without an address are OUT, hosts that are ourselves are gone. */
+void policy_find_addresses(struct policy_plan *p, deadline until);
 void policy_resolve(struct policy_plan *p, size_t host, deadline until);
 void policy_conclude(struct policy_plan *p);
-/* All three. */
+/* All of them, with one deadline for the whole walk. */
 void policy_make(struct policy_plan *p, struct arena *a, const struct policy_input *in,
                  const struct dns_source *source, deadline until);
 

@@ -9,11 +9,6 @@ enum policy_step { POLICY_STEP_MX, POLICY_STEP_ADDRESS, POLICY_STEP_TLSA };
 /* Which reason an answer with status DNS_ERROR is, at that step. */
 enum reason policy_error_reason(const struct dns_answer *answer, enum policy_step step);
 
-/* Asks for the addresses of all hosts at once; hosts without one are OUT. */
-void policy_find_addresses(struct policy_plan *p, deadline until);
-/* Is this host the machine we run on? */
-bool policy_host_is_self(const struct policy_self *self, const struct policy_host *h);
-
 /* SHA-256 of all that a connection to this host had to prove: host, base domain, usable TLSA set, reference
  * names when a usage-2 record is usable, level. Equal fingerprints may share a connection. */
 void policy_fingerprint(struct policy_host *h);

@@ -1,152 +1,7 @@
-/* Whole deliveries: a real queue and directory, scripted DNS, nobody behind the ports. What becomes of each
- * recipient, and when it is due again. */
-#include "../policy/script.h"
-#include "../queue/spool.h"
+/* Whole deliveries: what becomes of each recipient, and when it is due again. */
+#include "world.h"
 
-#include "deliver/deliver.h"
-#include "directory/write.h"
-#include "net/prefix.h"
-
-enum { NOBODY = 1 /* tcpmux */ };
-
-struct world {
-    struct conf conf, later;
-    struct directory *directory;
-    struct queue_writer *in, *bounces;
-    struct queue *queue;
-    struct tls_client *tls;
-    struct script dns;
-    struct deliver *deliver;
-    _Atomic bool proven;
-};
-
-static _Atomic bool disk_fails;
-
-static int sync_or_fail(int fd)
-{
-    errno = EIO;
-    return disk_fails ? -1 : fdatasync(fd);
-}
-
-static enum err prove(void *ctx, const struct conf *conf, struct buf *why)
-{
-    struct world *w = ctx;
-    (void)conf;
-    if (w->proven)
-        return OK;
-    buf_set(why, "as the test wants it");
-    return ERR_REFUSED;
-}
-
-static struct directory *fill_directory(void)
-{
-    char path[96];
-    struct buf why = {0};
-    (void)snprintf(path, sizeof path, "%s/directory", spool_path);
-    assert_int_equal(mkdir(path, 0700), 0);
-    struct directory *d = directory_open_writable(path, &why);
-    assert_non_null(d);
-    struct directory_write *w = directory_write_begin(d, &why);
-    directory_put_tenant(w, 1, STR("acme"));
-    directory_put_domain(
-        w, &(struct dir_domain){
-               .domain = STR("ours.example"), .tenant_id = 1, .host = STR("127.0.0.1"), .port = NOBODY});
-    directory_put_mode(w, 1, STR("strict.example"), MODE_MANDATORY, 0);
-    assert_int_equal(directory_write_commit(w, 1, STR("test"), &why), OK);
-    return d;
-}
-
-static int setup(void **state)
-{
-    struct world *w = calloc(1, sizeof *w);
-    struct buf why = {0};
-    assert_int_equal(spool_setup(state), 0);
-    disk_fails = false;
-    for (int i = 0; i < 2; i++) {
-        struct conf *c = i ? &w->later : &w->conf;
-        assert_int_equal(
-            conf_parse(STR("hostname = edge.example\nresolver_proof_interval = 1s\n"), "test", c, &why), OK);
-        c->smtp_port = NOBODY;
-    }
-    w->directory = fill_directory();
-    w->in = spool_writer(NULL);
-    static struct queue_io io;
-    io = queue_io_system;
-    io.sync = sync_or_fail;
-    struct queue_options failing = spool_options();
-    failing.io = &io;
-    w->bounces = queue_writer_open(spool_path, "deliver", &failing, &why);
-    w->queue = spool_queue(NULL);
-    assert_int_equal(tls_client_new(&(struct tls_client_conf){.ca_file = ""}, &w->tls, &why), OK);
-    w->dns.text = "null.example MX secure 0 .\n"
-                  "strict.example MX insecure 10 mx.strict.example\n"
-                  "remote.example MX insecure 10 mx.remote.example\n"
-                  "mx.remote.example A insecure 127.0.0.1\n"
-                  "mx.remote.example AAAA insecure-nodata\n";
-    w->proven = true;
-    *state = w;
-    return 0;
-}
-
-static void start(struct world *w)
-{
-    struct buf why = {0};
-    struct dns_source source = {&w->dns, script_ask};
-    struct deliver_parts parts = {.conf = &w->conf,
-                                  .directory = w->directory,
-                                  .queue = w->queue,
-                                  .bounces = w->bounces,
-                                  .source = source,
-                                  .unchecked = source,
-                                  .tls = w->tls,
-                                  .prove = prove,
-                                  .prove_ctx = w};
-    w->deliver = deliver_start(&parts, &why);
-    assert_non_null(w->deliver);
-}
-
-static int teardown(void **state)
-{
-    struct world *w = *state;
-    if (w->deliver)
-        deliver_stop(w->deliver, 5000);
-    queue_close(w->queue);
-    queue_writer_close(w->in);
-    queue_writer_close(w->bounces);
-    directory_close(w->directory);
-    tls_client_free(w->tls);
-    conf_release(&w->conf);
-    conf_release(&w->later);
-    free(w);
-    return spool_teardown(state);
-}
-
-static struct queue_message *look(struct world *w, const char *id)
-{
-    struct queue_message *m = NULL;
-    assert_int_equal(queue_look(w->queue, id, &m, NULL), OK);
-    return m;
-}
-
-/* Attempts of the message that were written down. */
-static unsigned attempts(struct world *w, const char *id)
-{
-    struct queue_message *m = NULL;
-    if (queue_look(w->queue, id, &m, NULL) != OK)
-        return 0; /* the queue has not read it yet */
-    unsigned n = m->claimed ? 0 : m->attempts;
-    queue_message_free(m);
-    return n;
-}
-
-/* How long until the next one; 0 while one is under way. */
-static int64_t rest(struct world *w, const char *id)
-{
-    struct queue_message *m = look(w, id);
-    int64_t ms = m->claimed ? 0 : m->next_ms - clock_wall();
-    queue_message_free(m);
-    return ms;
-}
+#include "peer.h"
 
 /* The notification that waits to be delivered; NULL: there is none. */
 static bool find_notification(void *ctx, struct queue_message *m)
@@ -162,7 +17,7 @@ static void each_recipient_has_its_own_time(void **state)
     struct world *w = *state;
     char id[QUEUE_ID];
     w->proven = false;
-    start(w);
+    world_start(w);
     assert_int_equal(spool_commit(w->in, 10, 'c', id, "a@ours.example", "b@null.example"), OK);
     SPOOL_UNTIL(attempts(w, id) == 1);
     struct queue_message *m = look(w, id);
@@ -188,7 +43,7 @@ static void unproven_mail_waits_for_the_next_proof(void **state)
     struct world *w = *state;
     char id[QUEUE_ID];
     w->proven = false;
-    start(w);
+    world_start(w);
     assert_int_equal(spool_commit(w->in, 10, 'c', id, "b@remote.example", NULL), OK);
     SPOOL_UNTIL(attempts(w, id) == 1);
     w->later.resolver_proof_interval = 60000;
@@ -209,7 +64,7 @@ static void a_notification_keeps_the_tenants_mode(void **state)
                          .sender = STR("s@strict.example"),
                          .rcpt = &to,
                          .nrcpt = 1};
-    start(w);
+    world_start(w);
     struct queue_draft *draft = queue_draft_new(w->in);
     queue_draft_write(draft, "Subject: x\r\n\r\n", 14);
     assert_int_equal(queue_draft_commit(draft, &e, id, NULL), OK);
@@ -226,7 +81,7 @@ static void what_was_not_told_is_told_later(void **state)
     char id[QUEUE_ID];
     disk_fails = true;
     w->conf.delay_warning = 1;
-    start(w);
+    world_start(w);
     assert_int_equal(spool_commit(w->in, 10, 'c', id, "a@ours.example", "b@null.example"), OK);
     SPOOL_UNTIL(attempts(w, id) == 1);
     struct queue_message *m = look(w, id);
@@ -246,14 +101,187 @@ static void what_was_not_told_is_told_later(void **state)
     queue_message_free(m);
 }
 
+enum { NOTIFICATIONS = 4 };
+
+struct notifications {
+    size_t n;
+    char id[NOTIFICATIONS][QUEUE_ID];
+};
+
+static bool find_all(void *ctx, struct queue_message *m)
+{
+    struct notifications *all = ctx;
+    if (!m->envelope->sender.n && all->n < NOTIFICATIONS)
+        memcpy(all->id[all->n++], m->id, QUEUE_ID);
+    return true;
+}
+
+/* In the order in which they were written. */
+static size_t notifications(struct world *w, struct notifications *all)
+{
+    all->n = 0;
+    queue_walk(w->queue, find_all, all);
+    return all->n;
+}
+
+/* The text from `from` to the end of its line. */
+static struct str line_of(struct world *w, const char *id, const char *from, struct arena *a)
+{
+    struct queue_message *m = look(w, id);
+    char *text = ARENA_ARRAY(a, char, m->content_size + 1);
+    assert_int_equal(queue_content_read(m, 0, text, m->content_size, NULL), m->content_size);
+    queue_message_free(m);
+    const char *at = strstr(text, from);
+    assert_non_null(at);
+    struct str rest = str_of(at);
+    return str_trim(str_cut(&rest, '\n'));
+}
+
+/* Regression: a greeting of 554 made the warning say "Action: delayed" and "Status: 5.0.0". */
+static void a_delay_is_of_class_4(void **state)
+{
+    static const char *const refuses[] = {"554 go away", "!", NULL};
+    struct world *w = *state;
+    struct peer peer = {.script = {refuses}};
+    struct notifications all;
+    struct arena a = {0};
+    char id[QUEUE_ID];
+    peer_start(&peer);
+    w->conf.smtp_port = addr_port(&peer.at);
+    w->conf.delay_warning = 1;
+    world_start(w);
+    assert_int_equal(spool_commit(w->in, 10, 'c', id, "a@remote.example", NULL), OK);
+    SPOOL_UNTIL(notifications(w, &all) == 1);
+    assert_true(str_equal(line_of(w, all.id[0], "Action: ", &a), STR("Action: delayed")));
+    assert_true(str_equal(line_of(w, all.id[0], "Status: ", &a), STR("Status: 4.3.0")));
+    peer_stop(&peer);
+    buf_release(&peer.heard);
+    arena_release(&a);
+}
+
+static void enter_old(struct world *w, const char *to, int64_t hours, char id[QUEUE_ID])
+{
+    struct envelope_rcpt rcpt = {.address = str_of(to)};
+    struct envelope e = {.received_ms = clock_wall() - hours * 3600000,
+                         .sender = STR("s@null.example"),
+                         .rcpt = &rcpt,
+                         .nrcpt = 1};
+    struct queue_draft *draft = queue_draft_new(w->in);
+    queue_draft_write(draft, "Subject: x\r\n\r\n", 14);
+    assert_int_equal(queue_draft_commit(draft, &e, id, NULL), OK);
+}
+
+static void again(struct world *w, const char *id, const char *dns)
+{
+    pthread_mutex_lock(&w->asking);
+    w->dns.text = dns;
+    pthread_mutex_unlock(&w->asking);
+    assert_int_equal(queue_retry(w->queue, id, NULL), OK);
+}
+
+#define OLD_HOST                                                                                             \
+    "old.example MX insecure 10 mx.old.example\n"                                                            \
+    "mx.old.example A insecure 127.0.0.1\nmx.old.example AAAA insecure-nodata\n"
+
+/* Regression: what had waited for a dead host was returned at the first question without an answer. */
+static void one_failed_lookup_does_not_end_an_old_message(void **state)
+{
+    struct world *w = *state;
+    char id[QUEUE_ID];
+    w->dns.text = OLD_HOST;
+    world_start(w);
+    enter_old(w, "a@old.example", 30, id);
+    SPOOL_UNTIL(attempts(w, id) == 1);
+    assert_true(waits_for(w, id, "connect-failed"));
+    again(w, id, "old.example MX timeout\n");
+    SPOOL_UNTIL(attempts(w, id) == 2);
+    assert_true(waits_for(w, id, "dns-timeout"));
+    again(w, id, "old.example MX timeout\n");
+    SPOOL_UNTIL(status(w, "bounced") == 1); /* a day is over and security it is that fails */
+}
+
+/* Regression: the first failed handshake of an old message returned it, where clear text was to come next. */
+static void a_failed_handshake_does_not_end_before_clear_text(void **state)
+{
+    static const char *const broken[] = {"220 hi", "<EHLO", "250-mx\n250 STARTTLS", "<STARTTLS", "220 go",
+                                         "!",      NULL};
+    static const char *const takes[] = {"220 hi", "<EHLO", "250 mx", "<MAIL", "250 ok",    "<RCPT",
+                                        "250 ok", "<DATA", "354 go", "<.",    "250 taken", NULL};
+    struct world *w = *state;
+    struct peer peer = {.script = {broken, broken, takes}};
+    char id[QUEUE_ID];
+    peer_start(&peer);
+    w->conf.smtp_port = addr_port(&peer.at);
+    w->conf.clear_text_wait = 1;
+    w->dns.text = "old.example MX timeout\n";
+    world_start(w);
+    enter_old(w, "a@old.example", 30, id);
+    SPOOL_UNTIL(attempts(w, id) == 1);
+    again(w, id, OLD_HOST);
+    SPOOL_UNTIL(attempts(w, id) == 2);
+    assert_true(waits_for(w, id, "handshake-failed"));
+    again(w, id, OLD_HOST);
+    SPOOL_UNTIL(status(w, "delivered") == 1);
+    peer_stop(&peer);
+    assert_string_equal(peer.wrong, "");
+    buf_release(&peer.heard);
+}
+
+/* Regression: all failures of one message were told under one Message-ID. */
+static void each_notification_has_its_own_id(void **state)
+{
+    struct world *w = *state;
+    struct notifications all;
+    struct arena a = {0};
+    char id[QUEUE_ID];
+    world_start(w);
+    assert_int_equal(spool_commit(w->in, 10, 'c', id, "a@null.example", "b@remote.example"), OK);
+    SPOOL_UNTIL(attempts(w, id) == 1);
+    again(w, id, "remote.example MX secure 0 .\n");
+    SPOOL_UNTIL(notifications(w, &all) == 2);
+    struct str one = line_of(w, all.id[0], "Message-ID: ", &a),
+               two = line_of(w, all.id[1], "Message-ID: ", &a);
+    assert_true(str_starts(str_from(one, 12), STR("<")) && str_ends(one, STR(".dsn@edge.example>")));
+    assert_false(str_equal(one, two));
+    arena_release(&a);
+}
+
+/* A crash may repeat an attempt, and what is told of it again is no other notification. */
+static void a_repeated_notification_keeps_its_id(void **state)
+{
+    struct world *w = *state;
+    struct notifications all;
+    struct arena a = {0};
+    char id[QUEUE_ID], outcomes[128];
+    world_start(w);
+    assert_int_equal(spool_commit(w->in, 10, 'c', id, "a@null.example", NULL), OK);
+    SPOOL_UNTIL(notifications(w, &all) == 1);
+    SPOOL_UNTIL(status(w, "bounced") == 1);
+    deliver_stop(w->deliver, 5000);
+    queue_close(w->queue);
+    (void)snprintf(outcomes, sizeof outcomes, "%s/outcome", spool_path);
+    spool_remove(outcomes);
+    w->queue = spool_queue(NULL);
+    world_start(w);
+    SPOOL_UNTIL(notifications(w, &all) == 2);
+    assert_true(
+        str_equal(line_of(w, all.id[0], "Message-ID: ", &a), line_of(w, all.id[1], "Message-ID: ", &a)));
+    arena_release(&a);
+}
+
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
         T(each_recipient_has_its_own_time),
         T(unproven_mail_waits_for_the_next_proof),
         T(a_notification_keeps_the_tenants_mode),
         T(what_was_not_told_is_told_later),
+        T(a_delay_is_of_class_4),
+        T(each_notification_has_its_own_id),
+        T(a_repeated_notification_keeps_its_id),
+        T(one_failed_lookup_does_not_end_an_old_message),
+        T(a_failed_handshake_does_not_end_before_clear_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

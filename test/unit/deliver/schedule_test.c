@@ -32,11 +32,34 @@ static void security_has_the_shorter_life(void **state)
 {
     (void)state;
     int64_t received = 1000000, day = received + 24 * HOUR;
-    assert_false(schedule_is_expired(&s, REASON_TLSA_NO_MATCH, received, day - 1));
-    assert_true(schedule_is_expired(&s, REASON_TLSA_NO_MATCH, received, day));
-    assert_false(schedule_is_expired(&s, REASON_CONNECT_FAILED, received, day));
-    assert_false(schedule_is_expired(&s, REASON_RESOLVER_FAULT, received, day)); /* ours, not theirs */
-    assert_true(schedule_is_expired(&s, REASON_CONNECT_FAILED, received, received + 120 * HOUR));
+    struct str before = STR("dnssec-bogus-mx");
+    assert_false(schedule_is_expired(&s, before, REASON_TLSA_NO_MATCH, received, day - 1));
+    assert_true(schedule_is_expired(&s, before, REASON_TLSA_NO_MATCH, received, day));
+    assert_false(schedule_is_expired(&s, before, REASON_CONNECT_FAILED, received, day));
+    assert_false(
+        schedule_is_expired(&s, before, REASON_RESOLVER_FAULT, received, day)); /* ours, not theirs */
+    assert_true(schedule_is_expired(&s, before, REASON_CONNECT_FAILED, received, received + 120 * HOUR));
+}
+
+/* Regression: a message that had waited 30 hours for a dead host was returned when one lookup failed. */
+static void one_failure_of_security_ends_nothing(void **state)
+{
+    (void)state;
+    int64_t received = 1000000, late = received + 30 * HOUR;
+    static const char *const others[] = {"", "connect-failed", "resolver-fault", "refused",
+                                         "of a later version"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        struct str before = str_of(others[i]);
+        assert_false(schedule_is_expired(&s, before, REASON_DNS_TIMEOUT, received, late));
+        assert_true(schedule_is_expired(&s, before, REASON_DNS_TIMEOUT, received, received + 120 * HOUR));
+    }
+    assert_true(schedule_is_expired(&s, STR("dns-timeout"), REASON_DNS_TIMEOUT, received, late));
+    assert_int_equal(schedule_next(&s, REASON_DNS_TIMEOUT, 9, received, late), late + HOUR);
+    struct schedule short_of_all = s; /* whoever gives everything a shorter life than security means it */
+    short_of_all.lifetime = HOUR;
+    assert_false(
+        schedule_is_expired(&short_of_all, STR(""), REASON_DNS_TIMEOUT, received, received + 2 * HOUR));
+    assert_true(schedule_is_expired(&short_of_all, STR(""), REASON_DNS_TIMEOUT, received, late));
 }
 
 static void the_last_attempt_is_at_the_end(void **state)
@@ -77,6 +100,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(waits_in_order_and_the_last_repeats),
         cmocka_unit_test(security_has_the_shorter_life),
+        cmocka_unit_test(one_failure_of_security_ends_nothing),
         cmocka_unit_test(the_last_attempt_is_at_the_end),
         cmocka_unit_test(warns_once_after_four_hours),
         cmocka_unit_test(clear_text_needs_an_earlier_failed_handshake),

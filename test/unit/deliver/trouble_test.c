@@ -154,6 +154,25 @@ static void final_codes(void **state)
     assert_string_equal(trouble_final_code(&o, true), "5.4.1");
 }
 
+/* Regression: "Action: delayed" with "Status: 5.0.0", since every host had greeted with 554. */
+static void queued_codes(void **state)
+{
+    (void)state;
+    struct smtp_reply r = {.code = 554, .text = STR("go away")};
+    struct outcome o = trouble_of_reply(STAGE_GREETING, &r);
+    assert_int_equal(trouble_verdict(&o), VERDICT_NEXT_HOST);
+    assert_string_equal(o.code, "5.0.0");
+    assert_string_equal(trouble_queued_code(&o), "4.3.0");
+    r = (struct smtp_reply){.code = 554, .status = {5, 7, 1}, .text = STR("5.7.1 blocked")};
+    o = trouble_of_reply(STAGE_GREETING, &r);
+    assert_string_equal(trouble_queued_code(&o), "4.3.0");
+    r = (struct smtp_reply){.code = 450, .status = {4, 2, 0}, .text = STR("4.2.0 greylisted")};
+    o = trouble_of_reply(STAGE_RCPT, &r);
+    assert_string_equal(trouble_queued_code(&o), "4.2.0");
+    o = trouble_of_reason(BLAME_HOST, REASON_TLSA_NO_MATCH, STR_NONE);
+    assert_string_equal(trouble_queued_code(&o), "4.7.323");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +182,7 @@ int main(void)
         cmocka_unit_test(security_never_bounces),
         cmocka_unit_test(every_dane_verdict_has_its_reason),
         cmocka_unit_test(plans),
+        cmocka_unit_test(queued_codes),
         cmocka_unit_test(final_codes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -403,6 +403,7 @@ static void equals_are_shuffled_within_their_preference(void **state)
         struct policy_plan plan;
         struct arena arena = {0};
         policy_begin(&plan, &arena, &in, &source, DEADLINE_NEVER);
+        policy_find_addresses(&plan, DEADLINE_NEVER);
         assert_int_equal(plan.nhost, 4);
         assert_true(str_equal(plan.host[3].name, STR("z.example")));
         first[plan.host[0].name.p[0] - 'a']++;
@@ -429,6 +430,7 @@ static void too_many_hosts_leave_the_worst_out(void **state)
     struct policy_plan plan;
     struct arena arena = {0};
     policy_begin(&plan, &arena, &in, &source, DEADLINE_NEVER);
+    policy_find_addresses(&plan, DEADLINE_NEVER);
     assert_int_equal(plan.nhost, POLICY_HOSTS_MAX);
     assert_int_equal(plan.mx_left_out, 40 - POLICY_HOSTS_MAX);
     for (size_t i = 0; i < plan.nhost; i++)
