@@ -19,7 +19,7 @@ static int free_space(int dir_fd, uint64_t *out)
     return 0;
 }
 
-const struct queue_io queue_io_system = {fdatasync, allocate, free_space};
+const struct queue_io queue_io_system = {fdatasync, fsync, allocate, free_space};
 
 struct queue_options queue_options_fill(const struct queue_options *o)
 {

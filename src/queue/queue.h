@@ -39,6 +39,7 @@ struct queue_options {
 /* Fault injection: the calls whose failure the queue must survive. */
 struct queue_io {
     int (*sync)(int fd);                          /* fdatasync(2) */
+    int (*sync_folder)(int fd);                   /* fsync(2) */
     int (*allocate)(int fd, off_t size);          /* posix_fallocate(3) from 0: returns the error number */
     int (*free_space)(int dir_fd, uint64_t *out); /* fstatvfs(3) */
 };

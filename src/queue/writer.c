@@ -198,7 +198,7 @@ static void finish_big(struct queue_draft *d)
         d->error = err_system(&d->why, "naming a big message");
     if (d->error != OK)
         return;
-    if (fsync(w->layout.big) < 0) {
+    if (w->options.io->sync_folder(w->layout.big) < 0) {
         d->error = err_system(&d->why, "syncing the folder of big messages");
         (void)unlinkat(w->layout.big, d->id, 0);
     }

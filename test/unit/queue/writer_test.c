@@ -113,7 +113,7 @@ static int faulty_space(int fd, uint64_t *out)
     *out = space;
     return 0;
 }
-static const struct queue_io faulty = {faulty_sync, faulty_allocate, faulty_space};
+static const struct queue_io faulty = {faulty_sync, fsync, faulty_allocate, faulty_space};
 
 static struct queue_options faulty_options(void)
 {
@@ -205,9 +205,8 @@ static void *session_run(void *arg)
 static void one_sync_serves_many(void **state)
 {
     (void)state;
-    static const struct queue_io slow = {slow_sync, NULL, NULL};
     struct queue_io io = queue_io_system;
-    io.sync = slow.sync;
+    io.sync = slow_sync;
     struct queue_options o = spool_options();
     o.io = &io;
     struct queue_writer *w = spool_writer(&o);
