@@ -30,7 +30,7 @@ struct envelope {
     struct str envid;    /* ENVID decoded; empty when absent */
     enum envelope_ret ret;
     bool smtputf8;   /* SMTPUTF8 was asked for */
-    bool body_8bit;  /* BODY=8BITMIME, or the content has octets above 127 */
+    bool body_8bit;  /* the content has octets above 127, whatever BODY said */
     bool requiretls; /* RFC 8689; reserved for REQUIRETLS */
     struct str peer; /* client address as text; empty for mail of our own making */
     struct str helo;

@@ -73,7 +73,6 @@ void verb_mail(struct session *s, const struct smtp_command *c)
                                         .envid = xtext(&t->arena, p.envid),
                                         .ret = ret_of(p.ret),
                                         .smtputf8 = p.is_utf8,
-                                        .body_8bit = p.body == SMTP_BODY_8BITMIME,
                                         .peer = str_of(s->peer_text),
                                         .helo = buf_str(&s->helo)};
     }

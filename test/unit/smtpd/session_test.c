@@ -367,6 +367,30 @@ static void tenants_relay(void **state)
     world_release(&w);
 }
 
+/* Whether a next hop needs 8BITMIME is what the content says, not what the client declared of it. */
+static void eight_bits_are_seen_not_believed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *mail, *content;
+        bool is_8bit;
+    } cases[] = {
+        {"> MAIL FROM:<a@b.example> BODY=8BITMIME", ">>a: b\r\n\r\nplain\r\n.\r\n", false},
+        {"> MAIL FROM:<a@b.example> BODY=8BITMIME", ">>a: b\r\n\r\n\xc3\xbc\r\n.\r\n", true},
+        {"> MAIL FROM:<a@b.example> BODY=7BIT", ">>a: b\r\n\r\n\xc3\xbc\r\n.\r\n", true},
+        {"> MAIL FROM:<a@b.example>", ">>a: b\r\n\r\nplain\r\n.\r\n", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world w;
+        world_init(&w);
+        run_default("", &w,
+                    SCRIPT(START, cases[i].mail, "< 250 2.1.0", "> RCPT TO:<user@ours.example>",
+                           "< 250 2.1.5", "> DATA", "< 354", cases[i].content, "< 250"));
+        assert_int_equal(w.last.body_8bit, cases[i].is_8bit);
+        world_release(&w);
+    }
+}
+
 /* Stopping: the idle are told at once, a transaction may end. */
 static void draining(void **state)
 {
@@ -427,6 +451,7 @@ int main(void)
         cmocka_unit_test(storage_trouble),
         cmocka_unit_test(a_lost_connection_commits_nothing),
         cmocka_unit_test(tenants_relay),
+        cmocka_unit_test(eight_bits_are_seen_not_believed),
         cmocka_unit_test(draining),
     };
     log_init("test", LOG_ERROR + 1);
