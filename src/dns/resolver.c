@@ -237,7 +237,8 @@ static void exchange_over_tcp(struct round *round, struct pending *p, struct dns
     struct buf answer = {0}, why = {0};
     enum err e = tcp_exchange(&round->r->conf.address, buf_str(&p->query), round->until, &answer, &why);
     if (e != OK) {
-        dns_answer_fail(round->a, p->question, DNS_ERROR_TIMEOUT, buf_str(&why), out);
+        dns_answer_fail(round->a, p->question, e == ERR_TIMEOUT ? DNS_ERROR_TIMEOUT : DNS_ERROR_UNREACHABLE,
+                        buf_str(&why), out);
     } else if (dns_answer_parse(round->a, buf_str(&answer), p->id, p->question, out) != DNS_PARSED) {
         dns_answer_fail(round->a, p->question, DNS_ERROR_MALFORMED,
                         STR("another answer than asked for, over TCP"), out);
@@ -266,7 +267,8 @@ static void give_up(struct round *round, struct pending *p)
     buf_set(&why, "no answer from the resolver %s", addr_format(&round->r->conf.address, to));
     if (round->refused)
         buf_printf(&why, ": %s", strerrordesc_np(round->refused));
-    dns_answer_fail(round->a, p->question, DNS_ERROR_TIMEOUT, buf_str(&why), p->out);
+    dns_answer_fail(round->a, p->question, round->refused ? DNS_ERROR_UNREACHABLE : DNS_ERROR_TIMEOUT,
+                    buf_str(&why), p->out);
     buf_release(&why);
 }
 
@@ -294,7 +296,7 @@ void resolver_ask_many(struct resolver *r, struct arena *a, const struct dns_que
     if (round.fd < 0) {
         struct str text = str_of(strerrordesc_np(errno));
         for (size_t i = 0; i < n; i++)
-            dns_answer_fail(a, &questions[i], DNS_ERROR_TIMEOUT, text, &out[i]);
+            dns_answer_fail(a, &questions[i], DNS_ERROR_UNREACHABLE, text, &out[i]);
         return;
     }
     round.v = ARENA_ARRAY(a, struct pending, n);
