@@ -28,6 +28,7 @@ enum { QUEUE_ID = 15 }; /* 14 of [0-9a-z], sortable by time, and NUL */
 struct queue_options {
     size_t segment_size;    /* bytes of a log segment; 64 MiB */
     size_t big_message;     /* larger content gets a file of its own; 1 MiB, at most a quarter of a segment */
+    size_t draft_memory;    /* bytes that drafts may hold in all; beyond it they go to files early; 256 MiB */
     uint64_t disk_reserve;  /* bytes that must stay free on the file system; 64 MiB */
     unsigned live_segments; /* segments kept for unfinished messages before these move to deferred/; 16 */
     int64_t segment_age_ms; /* the same by age of a finished segment; 5 min */
