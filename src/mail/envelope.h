@@ -18,7 +18,7 @@ enum envelope_notify {
 
 struct envelope_rcpt {
     struct str address; /* local@domain as the client wrote it, no angle brackets, no source route */
-    struct str orcpt;   /* ORCPT decoded: "rfc822;address" or "utf-8;address"; empty when absent */
+    struct str orcpt;   /* ORCPT: "rfc822;address" decoded, "utf-8;..." as it came; empty when absent */
     uint8_t notify;     /* envelope_notify bits */
 };
 
