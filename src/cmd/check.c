@@ -6,6 +6,7 @@
 
 #include "dns/name.h"
 #include "dns/resolver.h"
+#include "deliver/settings.h"
 #include "inspect/inspect.h"
 
 static const char HELP[] =
@@ -156,8 +157,7 @@ static int inspect(struct check *c, struct resolver *resolver, bool json)
         .port = (uint16_t)c->port,
         .mode = c->mode,
         .insecure_mx = (enum policy_insecure_mx)c->conf.insecure_mx,
-        .strength_none =
-            c->conf.tls_min_version_none == CONF_TLS_1_2 ? TLS_STRENGTH_MODERN : TLS_STRENGTH_LEGACY,
+        .strength_none = settings_strength_none(&c->conf),
         .dns_ms = DNS_MS,
         .connect_ms = c->conf.connect_timeout < CONNECT_MS ? c->conf.connect_timeout : CONNECT_MS,
         .smtp_ms = c->conf.smtp_timeout < SMTP_MS ? c->conf.smtp_timeout : SMTP_MS,

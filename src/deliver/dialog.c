@@ -2,6 +2,7 @@
 
 #include "mail/header.h"
 #include "smtp/content.h"
+#include "smtp/orcpt.h"
 #include "smtp/xtext.h"
 
 enum {
@@ -115,15 +116,12 @@ static void say_mail(struct dialog *d)
     stream_add(s, STR("\r\n"));
 }
 
-static void say_orcpt(struct stream *s, struct str orcpt)
+static void say_orcpt(struct dialog *d, struct str orcpt)
 {
-    struct str address = orcpt, type = str_cut(&address, ';');
-    if (!address.n)
-        return;
-    struct buf xtext = {0};
-    smtp_xtext_encode(address, &xtext);
-    stream_printf(s, " ORCPT=%.*s;%s", STR_ARG(type), buf_cstr(&xtext));
-    buf_release(&xtext);
+    struct buf value = {0};
+    if (orcpt.n && smtp_orcpt_encode(orcpt, d->utf8, &value))
+        stream_printf(&d->c->stream, " ORCPT=%s", buf_cstr(&value));
+    buf_release(&value);
 }
 
 static void say_rcpt(struct dialog *d, size_t i)
@@ -137,7 +135,7 @@ static void say_rcpt(struct dialog *d, size_t i)
             envelope_notify_text(r->notify, notify);
             stream_printf(s, " NOTIFY=%s", notify);
         }
-        say_orcpt(s, r->orcpt);
+        say_orcpt(d, r->orcpt);
     }
     stream_add(s, STR("\r\n"));
 }

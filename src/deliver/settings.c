@@ -47,6 +47,16 @@ static void find_self(struct settings *s)
     }
 }
 
+enum tls_strength settings_strength_none(const struct conf *conf)
+{
+    static const enum tls_strength strengths[] = {
+        [CONF_TLS_1_0] = TLS_STRENGTH_TLS_1_0,
+        [CONF_TLS_1_1] = TLS_STRENGTH_TLS_1_1,
+        [CONF_TLS_1_2] = TLS_STRENGTH_MODERN,
+    };
+    return strengths[conf->tls_min_version_none];
+}
+
 struct settings *settings_new(const struct conf *conf)
 {
     static const enum policy_insecure_mx insecure_mx[] = {
@@ -58,7 +68,7 @@ struct settings *settings_new(const struct conf *conf)
     s->conf = conf;
     s->schedule = schedule_of(conf);
     s->insecure_mx = insecure_mx[conf->insecure_mx];
-    s->strength_none = conf->tls_min_version_none == CONF_TLS_1_2 ? TLS_STRENGTH_MODERN : TLS_STRENGTH_LEGACY;
+    s->strength_none = settings_strength_none(conf);
     if (dns_name_normalise(&s->arena, str_of(conf->hostname), &s->hello) != OK)
         s->hello = arena_lower(&s->arena, str_of(conf->hostname));
     for (size_t i = 0; i < conf->source_address.n; i++) {

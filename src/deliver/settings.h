@@ -20,6 +20,8 @@ struct settings {
 };
 
 struct settings *settings_new(const struct conf *conf);
+/* The weakest TLS where clear text would be allowed, too. */
+enum tls_strength settings_strength_none(const struct conf *conf);
 void settings_free(struct settings *s); /* and all earlier ones */
 /* Our address to connect from, NULL for the system's choice. */
 const struct addr *settings_source(const struct settings *s, const struct addr *to);

@@ -31,6 +31,7 @@ enum dns_security { DNS_INSECURE, DNS_SECURE };
     X(SERVFAIL, "servfail", "the name servers of the domain fail (SERVFAIL)")                                \
     X(BOGUS, "bogus", "DNSSEC validation failed")                                                            \
     X(TIMEOUT, "timeout", "no answer in time")                                                               \
+    X(UNREACHABLE, "unreachable", "our own resolver cannot be reached")                                      \
     X(REFUSED, "refused", "the question was refused (REFUSED)")                                              \
     X(NOTIMP, "notimp", "the question is not implemented there (NOTIMP)")                                    \
     X(FORMERR, "formerr", "the question was called malformed (FORMERR)")                                     \

@@ -1,5 +1,10 @@
 #include "dns/resolver.h"
 
+static enum err unproven(enum dns_error error)
+{
+    return error == DNS_ERROR_TIMEOUT || error == DNS_ERROR_UNREACHABLE ? ERR_TIMEOUT : ERR_REFUSED;
+}
+
 static const char *shown(struct str name)
 {
     return name.n ? name.p : ".";
@@ -14,7 +19,7 @@ static enum err prove_secure(struct resolver *r, struct arena *a, struct str nam
         buf_set(why, "the resolver cannot look up %.*s, which is known to be secure: %s%s%.*s",
                 name.n ? (int)name.n : 1, shown(name), dns_error_sentence(answer.error),
                 answer.ede_text.n ? ": " : "", STR_ARG(answer.ede_text));
-        return answer.error == DNS_ERROR_TIMEOUT ? ERR_TIMEOUT : ERR_REFUSED;
+        return unproven(answer.error);
     }
     if (answer.security == DNS_SECURE)
         return OK;
@@ -46,7 +51,7 @@ static enum err prove_bogus(struct resolver *r, struct arena *a, struct str name
         buf_set(why,
                 "whether the resolver refuses forged data cannot be told: for %.*s, known to be bogus, %s",
                 STR_ARG(name), dns_error_sentence(failed->error));
-        return failed->error == DNS_ERROR_TIMEOUT ? ERR_TIMEOUT : ERR_REFUSED;
+        return unproven(failed->error);
     }
     buf_set(why, "the resolver does not validate: it answers for %.*s, which is known to be bogus",
             STR_ARG(name));

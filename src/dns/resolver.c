@@ -56,8 +56,9 @@ void resolver_free(struct resolver *r)
 
 enum phase {
     ASKING,
-    CHECKING, /* it said SERVFAIL: does the answer exist when nobody validates? */
-    CUT,      /* the answer did not fit: TCP */
+    CHECKING,   /* it said SERVFAIL: does the answer exist when nobody validates? */
+    CONFIRMING, /* it does: then validation fails, unless that SERVFAIL has passed */
+    CUT,        /* the answer did not fit: TCP */
     ANSWERED,
 };
 
@@ -81,9 +82,14 @@ struct round {
     int refused; /* errno of the last refusal to carry a message, 0 when none */
 };
 
+static bool is_waiting(const struct pending *p)
+{
+    return p->phase == ASKING || p->phase == CHECKING || p->phase == CONFIRMING;
+}
+
 static void finish(struct round *round, struct pending *p)
 {
-    ENSURE(p->phase == ASKING || p->phase == CHECKING);
+    ENSURE(is_waiting(p));
     p->phase = ANSWERED;
     round->waiting--;
 }
@@ -111,12 +117,46 @@ static void send_query(struct round *round, const struct pending *p)
         round->refused = errno;
 }
 
-/* Only DNSSEC stands between an answer with checking disabled and a SERVFAIL without it. */
-static void take_unchecked(struct round *round, struct pending *p, const struct dns_answer *unchecked)
+static bool is_servfail(const struct dns_answer *a)
 {
-    if (unchecked->status != DNS_ERROR)
-        p->out->error = DNS_ERROR_BOGUS;
-    finish(round, p);
+    return a->status == DNS_ERROR && a->error == DNS_ERROR_SERVFAIL;
+}
+
+/* SERVFAIL is what fails for a moment, what fails for long, and what fails validation. Only DNSSEC stands
+ * between an answer with checking disabled and a SERVFAIL both before and after it. True when the question
+ * is to be asked again. */
+static bool judge(struct round *round, struct pending *p, const struct dns_answer *answer)
+{
+    switch (p->phase) {
+    case ASKING:
+        *p->out = *answer;
+        if (!is_servfail(answer))
+            return false;
+        p->phase = CHECKING;
+        write_query(round, p, DNS_CHECKING_DISABLED);
+        return true;
+    case CHECKING:
+        if (answer->status == DNS_ERROR)
+            return false; /* the SERVFAIL stands */
+        if (round->r->conf.unchecked) {
+            *p->out = *answer;
+            return false;
+        }
+        p->phase = CONFIRMING;
+        write_query(round, p, DNS_VALIDATED);
+        return true;
+    case CONFIRMING:
+        if (is_servfail(answer))
+            p->out->error = DNS_ERROR_BOGUS;
+        else
+            *p->out = *answer;
+        return false;
+    case CUT:
+    case ANSWERED:
+        break;
+    }
+    ENSURE(!"waiting for an answer");
+    return false;
 }
 
 static void take_answer(struct round *round, struct pending *p, struct str message)
@@ -125,25 +165,17 @@ static void take_answer(struct round *round, struct pending *p, struct str messa
     enum dns_parsed parsed = dns_answer_parse(round->a, message, p->id, p->question, &answer);
     if (parsed == DNS_NOT_OURS)
         return;
-    if (p->phase == CHECKING) {
-        if (parsed == DNS_TRUNCATED)
-            answer = (struct dns_answer){.status = DNS_DATA}; /* what is too long exists */
-        take_unchecked(round, p, &answer);
-        return;
-    }
-    if (parsed == DNS_TRUNCATED) {
+    if (parsed == DNS_TRUNCATED && p->phase == CHECKING && !round->r->conf.unchecked) {
+        answer = (struct dns_answer){.status = DNS_DATA}; /* what is too long exists */
+    } else if (parsed == DNS_TRUNCATED) {
         finish(round, p);
         p->phase = CUT;
         return;
     }
-    *p->out = answer;
-    if (answer.status != DNS_ERROR || answer.error != DNS_ERROR_SERVFAIL) {
+    if (judge(round, p, &answer))
+        send_query(round, p);
+    else
         finish(round, p);
-        return;
-    }
-    p->phase = CHECKING;
-    write_query(round, p, DNS_CHECKING_DISABLED);
-    send_query(round, p);
 }
 
 /* Everything that has arrived. */
@@ -159,7 +191,7 @@ static void receive(struct round *round)
         }
         for (size_t i = 0; i < round->n; i++) {
             struct pending *p = &round->v[i];
-            if ((p->phase == ASKING || p->phase == CHECKING) && n >= 2 && get_u16(bytes) == p->id) {
+            if (is_waiting(p) && n >= 2 && get_u16(bytes) == p->id) {
                 take_answer(round, p, str_make(bytes, (size_t)n));
                 break;
             }
@@ -193,7 +225,7 @@ static void ask_over_udp(struct round *round)
         if (try > 0)
             round->clean = false;
         for (size_t i = 0; i < round->n; i++)
-            if (round->v[i].phase == ASKING || round->v[i].phase == CHECKING)
+            if (is_waiting(&round->v[i]))
                 send_query(round, &round->v[i]);
         await_answers(round, timeout_ms);
         timeout_ms += timeout_ms / 2;
@@ -205,7 +237,8 @@ static void exchange_over_tcp(struct round *round, struct pending *p, struct dns
     struct buf answer = {0}, why = {0};
     enum err e = tcp_exchange(&round->r->conf.address, buf_str(&p->query), round->until, &answer, &why);
     if (e != OK) {
-        dns_answer_fail(round->a, p->question, DNS_ERROR_TIMEOUT, buf_str(&why), out);
+        dns_answer_fail(round->a, p->question, e == ERR_TIMEOUT ? DNS_ERROR_TIMEOUT : DNS_ERROR_UNREACHABLE,
+                        buf_str(&why), out);
     } else if (dns_answer_parse(round->a, buf_str(&answer), p->id, p->question, out) != DNS_PARSED) {
         dns_answer_fail(round->a, p->question, DNS_ERROR_MALFORMED,
                         STR("another answer than asked for, over TCP"), out);
@@ -214,29 +247,28 @@ static void exchange_over_tcp(struct round *round, struct pending *p, struct dns
     buf_release(&why);
 }
 
-/* The whole dialog, the second question after a SERVFAIL included, as over UDP. */
+/* The whole dialog, the questions after a SERVFAIL included, as over UDP. */
 static void ask_over_tcp(struct round *round, struct pending *p)
 {
-    struct dns_answer unchecked;
-    exchange_over_tcp(round, p, p->out);
-    if (p->out->status != DNS_ERROR || p->out->error != DNS_ERROR_SERVFAIL || round->r->conf.unchecked)
-        return;
-    write_query(round, p, DNS_CHECKING_DISABLED);
-    exchange_over_tcp(round, p, &unchecked);
-    if (unchecked.status != DNS_ERROR)
-        p->out->error = DNS_ERROR_BOGUS;
+    struct dns_answer answer;
+    p->phase = ASKING;
+    do
+        exchange_over_tcp(round, p, &answer);
+    while (judge(round, p, &answer));
+    p->phase = ANSWERED;
 }
 
 static void give_up(struct round *round, struct pending *p)
 {
-    if (p->phase == CHECKING)
+    if (p->phase != ASKING)
         return; /* the SERVFAIL stands */
     struct buf why = {0};
     char to[ADDR_TEXT];
     buf_set(&why, "no answer from the resolver %s", addr_format(&round->r->conf.address, to));
     if (round->refused)
         buf_printf(&why, ": %s", strerrordesc_np(round->refused));
-    dns_answer_fail(round->a, p->question, DNS_ERROR_TIMEOUT, buf_str(&why), p->out);
+    dns_answer_fail(round->a, p->question, round->refused ? DNS_ERROR_UNREACHABLE : DNS_ERROR_TIMEOUT,
+                    buf_str(&why), p->out);
     buf_release(&why);
 }
 
@@ -264,7 +296,7 @@ void resolver_ask_many(struct resolver *r, struct arena *a, const struct dns_que
     if (round.fd < 0) {
         struct str text = str_of(strerrordesc_np(errno));
         for (size_t i = 0; i < n; i++)
-            dns_answer_fail(a, &questions[i], DNS_ERROR_TIMEOUT, text, &out[i]);
+            dns_answer_fail(a, &questions[i], DNS_ERROR_UNREACHABLE, text, &out[i]);
         return;
     }
     round.v = ARENA_ARRAY(a, struct pending, n);

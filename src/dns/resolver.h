@@ -1,7 +1,9 @@
 /* The stub resolver: asks one validating resolver over UDP with DO and reads AD, goes to TCP when an answer
- * is truncated, repeats questions that stay unanswered, keeps the caller's deadline. It validates nothing
- * itself, so the way to that resolver must not be open to forgery: resolver_address_check. Local host tables
- * and search suffixes are never used. Safe for any number of threads. */
+ * is truncated, repeats questions that stay unanswered, keeps the caller's deadline. A SERVFAIL that nothing
+ * explains is asked about: it is DNS_ERROR_BOGUS when the answer exists unvalidated and validation fails
+ * again. A resolver that takes no questions is DNS_ERROR_UNREACHABLE. It validates nothing itself, so the way
+ * to that resolver must not be open to forgery: resolver_address_check. Local host tables and search suffixes
+ * are never used. Safe for any number of threads. */
 #ifndef DNS_RESOLVER_H
 #define DNS_RESOLVER_H
 

@@ -109,7 +109,8 @@ bool facts_is_protected(const struct facts *f)
 
 static bool failed_here(const struct dns_answer *a)
 {
-    return a->status == DNS_ERROR && (a->error == DNS_ERROR_TIMEOUT || a->error == DNS_ERROR_REFUSED);
+    return a->status == DNS_ERROR && (a->error == DNS_ERROR_TIMEOUT || a->error == DNS_ERROR_UNREACHABLE ||
+                                      a->error == DNS_ERROR_REFUSED);
 }
 
 bool facts_is_unknown(const struct facts *f)

@@ -18,7 +18,7 @@ enum envelope_notify {
 
 struct envelope_rcpt {
     struct str address; /* local@domain as the client wrote it, no angle brackets, no source route */
-    struct str orcpt;   /* ORCPT decoded: "rfc822;address" or "utf-8;address"; empty when absent */
+    struct str orcpt;   /* ORCPT: "rfc822;address" decoded, "utf-8;..." as it came; empty when absent */
     uint8_t notify;     /* envelope_notify bits */
 };
 
@@ -30,7 +30,7 @@ struct envelope {
     struct str envid;    /* ENVID decoded; empty when absent */
     enum envelope_ret ret;
     bool smtputf8;   /* SMTPUTF8 was asked for */
-    bool body_8bit;  /* BODY=8BITMIME, or the content has octets above 127 */
+    bool body_8bit;  /* the content has octets above 127, whatever BODY said */
     bool requiretls; /* RFC 8689; reserved for REQUIRETLS */
     struct str peer; /* client address as text; empty for mail of our own making */
     struct str helo;

@@ -19,6 +19,8 @@ enum reason policy_error_reason(const struct dns_answer *answer, enum policy_ste
         return REASON_DNS_SERVFAIL;
     case DNS_ERROR_TIMEOUT:
         return REASON_DNS_TIMEOUT;
+    case DNS_ERROR_UNREACHABLE:
+        return REASON_RESOLVER_FAULT; /* whoever owns the name has no part in it */
     case DNS_ERROR_REFUSED:
     case DNS_ERROR_NOTIMP:
         return REASON_DNS_REFUSED;

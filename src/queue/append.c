@@ -54,9 +54,11 @@ uint64_t append_room(const struct append *a)
     return a->fd < 0 ? 0 : a->options->segment_size - a->end;
 }
 
-static enum err sync_folder(int folder, const char *name, struct buf *why)
+static enum err sync_folder(const struct append *a, int folder, const char *name, struct buf *why)
 {
-    return fsync(folder) < 0 ? err_system(why, "fsync of the folder %s of the queue", name) : OK;
+    return a->options->io->sync_folder(folder) < 0
+               ? err_system(why, "fsync of the folder %s of the queue", name)
+               : OK;
 }
 
 /* Moves a file from free/ to its new name in log/ and opens it. */
@@ -125,9 +127,9 @@ enum err append_roll(struct append *a, struct buf *why)
     if (e == OK && (!c.name[0] || take(a, c.name, to, why) != OK))
         e = make_new(a, to, why);
     if (e == OK)
-        e = sync_folder(a->layout->log, "log", why);
+        e = sync_folder(a, a->layout->log, "log", why);
     if (e == OK)
-        e = sync_folder(a->layout->free, "free", why);
+        e = sync_folder(a, a->layout->free, "free", why);
     if (e != OK) {
         if (a->fd >= 0)
             (void)unlinkat(a->layout->log, to, 0); /* nothing is in it */
@@ -148,7 +150,7 @@ static void abandon(struct append *a, struct buf *why)
     int failed =
         a->end ? renameat(a->layout->log, from, a->layout->log, to) : unlinkat(a->layout->log, from, 0);
     if (failed == 0)
-        failed = fsync(a->layout->log);
+        failed = a->options->io->sync_folder(a->layout->log);
     log_event(LOG_ERROR, "queue-segment-abandoned", LOG_TEXT("segment", from), LOG_NUM("synced", a->end),
               LOG_TEXT("renamed", failed == 0 ? "yes" : "no"), LOG_STR("why", buf_str(why)));
     file_close(&a->fd);

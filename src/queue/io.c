@@ -19,7 +19,7 @@ static int free_space(int dir_fd, uint64_t *out)
     return 0;
 }
 
-const struct queue_io queue_io_system = {fdatasync, allocate, free_space};
+const struct queue_io queue_io_system = {fdatasync, fsync, allocate, free_space};
 
 struct queue_options queue_options_fill(const struct queue_options *o)
 {
@@ -31,6 +31,8 @@ struct queue_options queue_options_fill(const struct queue_options *o)
         f.big_message = 1U << 20;
     if (f.big_message > f.segment_size / 4)
         f.big_message = f.segment_size / 4;
+    if (!f.draft_memory)
+        f.draft_memory = 256U << 20;
     if (!f.disk_reserve)
         f.disk_reserve = 64U << 20;
     if (!f.live_segments)

@@ -133,7 +133,7 @@ bool move_unfinished(struct queue *q, struct segment *s)
             if (loaded == OK)
                 queue_message_free(m);
         }
-        if (fsync(q->layout.deferred) < 0) {
+        if (q->options.io->sync_folder(q->layout.deferred) < 0) {
             e = err_system(&why, "syncing deferred/");
             for (size_t k = 0; k < n; k++)
                 batch[k].moved = false;
@@ -227,6 +227,14 @@ static void rescue_rest(struct queue *q, struct buf *state)
     (void)pthread_mutex_unlock(&q->lock);
 }
 
+/* What is done may be forgotten only when no crash brings its message back: freed segments have left log/ and
+ * removed files have left deferred/ for good. */
+static bool removals_are_durable(struct queue *q)
+{
+    return q->options.io->sync_folder(q->layout.log) == 0 &&
+           q->options.io->sync_folder(q->layout.deferred) == 0;
+}
+
 void compact(struct queue *q)
 {
     (void)rotate(q);
@@ -239,7 +247,7 @@ void compact(struct queue *q)
             break;
         if (q->outcome.oldest->refs)
             rescue_rest(q, &state);
-        if (q->outcome.oldest->refs || keep_synced(q, NULL) != OK || fsync(q->layout.deferred) < 0)
+        if (q->outcome.oldest->refs || keep_synced(q, NULL) != OK || !removals_are_durable(q))
             break;
         (void)pthread_mutex_lock(&q->lock);
         outcome_drop_oldest(&q->outcome);

@@ -128,7 +128,7 @@ enum err outcome_prepare(struct outcome *o, struct outcome_file **out, struct bu
     name_of(f, name);
     f->fd = openat(o->layout->outcome, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     enum err e = f->fd < 0 ? err_system(why, "making an outcome log") : OK;
-    if (e == OK && fsync(o->layout->outcome) < 0)
+    if (e == OK && o->options->io->sync_folder(o->layout->outcome) < 0)
         e = err_system(why, "syncing the folder of outcome logs");
     if (e != OK) {
         file_close(&f->fd);

@@ -28,6 +28,7 @@ enum { QUEUE_ID = 15 }; /* 14 of [0-9a-z], sortable by time, and NUL */
 struct queue_options {
     size_t segment_size;    /* bytes of a log segment; 64 MiB */
     size_t big_message;     /* larger content gets a file of its own; 1 MiB, at most a quarter of a segment */
+    size_t draft_memory;    /* bytes that drafts may hold in all; beyond it they go to files early; 256 MiB */
     uint64_t disk_reserve;  /* bytes that must stay free on the file system; 64 MiB */
     unsigned live_segments; /* segments kept for unfinished messages before these move to deferred/; 16 */
     int64_t segment_age_ms; /* the same by age of a finished segment; 5 min */
@@ -39,6 +40,7 @@ struct queue_options {
 /* Fault injection: the calls whose failure the queue must survive. */
 struct queue_io {
     int (*sync)(int fd);                          /* fdatasync(2) */
+    int (*sync_folder)(int fd);                   /* fsync(2) */
     int (*allocate)(int fd, off_t size);          /* posix_fallocate(3) from 0: returns the error number */
     int (*free_space)(int dir_fd, uint64_t *out); /* fstatvfs(3) */
 };

@@ -14,15 +14,17 @@
 #include "queue/wake.h"
 
 enum {
-    SPILL = 256 * 1024,  /* content of a big message waits in memory up to this */
-    BATCH = 256,         /* records a write; two parts each, IOV_MAX is 1024 */
-    SPACE_AGE_MS = 1000, /* how long a look at the free space counts */
+    SPILL = 256 * 1024,        /* content of a big message waits in memory up to this */
+    SPILL_CROWDED = 32 * 1024, /* that of any message when drafts hold too much */
+    BATCH = 256,               /* records a write; two parts each, IOV_MAX is 1024 */
+    SPACE_AGE_MS = 1000,       /* how long a look at the free space counts */
 };
 
 struct queue_draft {
     struct queue_writer *writer;
     char id[QUEUE_ID];
     struct buf content; /* what is not in a file of its own yet */
+    size_t held;        /* its memory, as counted in the writer */
     int big;            /* file, or -1 */
     uint64_t size;
     uint32_t check; /* of the content */
@@ -43,6 +45,7 @@ struct queue_writer {
     struct append append; /* the leader's */
     _Atomic uint64_t counter, space_until;
     _Atomic bool space_ok;
+    _Atomic size_t held;    /* memory of all drafts */
     pthread_mutex_t lock;   /* what follows */
     pthread_cond_t turn[2]; /* of even and odd batches */
     struct queue_draft *first, **last;
@@ -143,6 +146,16 @@ uint64_t queue_draft_size(const struct queue_draft *d)
     return d->size;
 }
 
+static void count_memory(struct queue_draft *d)
+{
+    size_t now = d->content.size;
+    if (now > d->held)
+        atomic_fetch_add(&d->writer->held, now - d->held);
+    else if (now < d->held)
+        atomic_fetch_sub(&d->writer->held, d->held - now);
+    d->held = now;
+}
+
 void queue_draft_drop(struct queue_draft *d)
 {
     if (!d)
@@ -154,6 +167,7 @@ void queue_draft_drop(struct queue_draft *d)
         file_close(&d->big);
     }
     buf_release(&d->content);
+    count_memory(d);
     buf_release(&d->head);
     buf_release(&d->why);
     free(d);
@@ -171,7 +185,17 @@ static void spill(struct queue_draft *d)
     }
     if (d->error == OK)
         d->error = file_write(d->big, d->content.p, d->content.n, &d->why);
-    buf_clear(&d->content);
+    buf_release(&d->content);
+}
+
+/* Ten thousand sessions that each stop short of a big message would fill the memory of the machine. */
+static bool must_spill(const struct queue_draft *d)
+{
+    const struct queue_options *o = &d->writer->options;
+    size_t most = d->big >= 0 ? SPILL : o->big_message;
+    if (most > SPILL_CROWDED && atomic_load(&d->writer->held) > o->draft_memory)
+        most = SPILL_CROWDED;
+    return d->content.n > most;
 }
 
 void queue_draft_write(struct queue_draft *d, const void *p, size_t n)
@@ -181,8 +205,11 @@ void queue_draft_write(struct queue_draft *d, const void *p, size_t n)
     d->check = crc32c(d->check, p, n);
     d->size += n;
     buf_append(&d->content, p, n);
-    if (d->big >= 0 ? d->content.n >= SPILL : d->content.n > d->writer->options.big_message)
+    count_memory(d);
+    if (must_spill(d)) {
         spill(d);
+        count_memory(d);
+    }
 }
 
 /* The big file is complete, durable and has its final name before the log speaks of it. */
@@ -198,7 +225,7 @@ static void finish_big(struct queue_draft *d)
         d->error = err_system(&d->why, "naming a big message");
     if (d->error != OK)
         return;
-    if (fsync(w->layout.big) < 0) {
+    if (w->options.io->sync_folder(w->layout.big) < 0) {
         d->error = err_system(&d->why, "syncing the folder of big messages");
         (void)unlinkat(w->layout.big, d->id, 0);
     }

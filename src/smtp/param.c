@@ -1,8 +1,9 @@
 #include "smtp/param.h"
 
+#include "smtp/orcpt.h"
 #include "smtp/xtext.h"
 
-enum { ENVID_MAX = 100, ORCPT_MAX = 500, SIZE_DIGITS_MAX = 20 };
+enum { ENVID_MAX = 100, SIZE_DIGITS_MAX = 20 };
 
 /* One handler a parameter; false: against the grammar. */
 typedef bool (*take)(struct str value, void *out);
@@ -102,18 +103,11 @@ static bool take_notify(struct str value, void *out)
     return !(p->notify & SMTP_NOTIFY_NEVER) || p->notify == SMTP_NOTIFY_NEVER;
 }
 
-/* addr-type ";" xtext (RFC 3461 4.2); type utf-8 may carry UTF-8 and \x{HHHH} (RFC 6533 3). */
 static bool take_orcpt(struct str value, void *out)
 {
     struct smtp_rcpt_params *p = out;
-    struct str address = value, type = str_cut(&address, ';');
     p->orcpt = value;
-    if (!type.n || !address.n || value.n > ORCPT_MAX)
-        return false;
-    for (size_t i = 0; i < type.n; i++)
-        if ((unsigned char)type.p[i] <= ' ' || (unsigned char)type.p[i] > 126)
-            return false;
-    return str_equal_nocase(type, STR("utf-8")) || smtp_xtext_is_valid(address);
+    return smtp_orcpt_is_valid(value);
 }
 
 static const struct known mail_params[] = {

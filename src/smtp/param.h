@@ -28,7 +28,7 @@ struct smtp_mail_params {
 struct smtp_rcpt_params {
     unsigned notify;        /* enum smtp_notify */
     struct str notify_text; /* as sent */
-    struct str orcpt;       /* "rfc822;xtext" as sent; checked */
+    struct str orcpt;       /* as sent; checked: smtp_orcpt_decode */
 };
 
 /* offered: what our EHLO said (bits of enum smtp_extension); a parameter of another extension is

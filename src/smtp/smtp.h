@@ -12,6 +12,7 @@
 #include "smtp/command.h"
 #include "smtp/content.h"
 #include "smtp/extension.h"
+#include "smtp/orcpt.h"
 #include "smtp/param.h"
 #include "smtp/reply.h"
 #include "smtp/xtext.h"

@@ -122,7 +122,8 @@ static void content_end(struct session *s)
     char id[32];
     void *draft = c->draft;
     ENSURE(str_copy(str_of(s->outside->draft_id(draft)), id, sizeof id));
-    t->envelope.body_8bit |= c->decoder.has_8bit;
+    /* What was seen, not what BODY said: many say 8BITMIME of plain ASCII, which every next hop takes. */
+    t->envelope.body_8bit = c->decoder.has_8bit;
     c->draft = NULL;
     enum err e = s->outside->draft_commit(draft, &t->envelope, &why);
     if (e) {

@@ -18,6 +18,16 @@ static struct str xtext(struct arena *a, struct str text)
     return out;
 }
 
+static struct str orcpt(struct arena *a, struct str value)
+{
+    struct buf b = {0};
+    if (value.n)
+        smtp_orcpt_decode(value, &b);
+    struct str out = value.n ? arena_str(a, buf_str(&b)) : STR_NONE;
+    buf_release(&b);
+    return out;
+}
+
 static enum answer syntax_answer(enum smtp_syntax syntax)
 {
     return syntax == SMTP_SYNTAX_PARAM ? ANSWER_parameter : ANSWER_arguments;
@@ -73,7 +83,6 @@ void verb_mail(struct session *s, const struct smtp_command *c)
                                         .envid = xtext(&t->arena, p.envid),
                                         .ret = ret_of(p.ret),
                                         .smtputf8 = p.is_utf8,
-                                        .body_8bit = p.body == SMTP_BODY_8BITMIME,
                                         .peer = str_of(s->peer_text),
                                         .helo = buf_str(&s->helo)};
     }
@@ -92,7 +101,7 @@ static void add_rcpt(struct transaction *t, struct str address, const struct smt
     }
     e->rcpt[e->nrcpt++] = (struct envelope_rcpt){
         .address = arena_str(&t->arena, address),
-        .orcpt = xtext(&t->arena, p->orcpt),
+        .orcpt = orcpt(&t->arena, p->orcpt),
         .notify = (uint8_t)p->notify,
     };
 }

@@ -115,10 +115,16 @@ static bool set_name(SSL *ssl, struct str name, char *text, size_t size, struct 
 static enum err configure(SSL *ssl, const struct tls_connect_args *args, struct tls_info *out,
                           struct buf *why)
 {
-    bool legacy = args->strength == TLS_STRENGTH_LEGACY;
-    SSL_set_security_level(ssl, legacy ? 0 : 1);
+    static const struct {
+        int oldest, security_level;
+    } strengths[] = {
+        [TLS_STRENGTH_MODERN] = {TLS1_2_VERSION, 1},
+        [TLS_STRENGTH_TLS_1_1] = {TLS1_1_VERSION, 0},
+        [TLS_STRENGTH_TLS_1_0] = {TLS1_VERSION, 0},
+    };
     char name[256];
-    if (SSL_set_min_proto_version(ssl, legacy ? TLS1_VERSION : TLS1_2_VERSION) != 1 ||
+    SSL_set_security_level(ssl, strengths[args->strength].security_level);
+    if (SSL_set_min_proto_version(ssl, strengths[args->strength].oldest) != 1 ||
         !set_name(ssl, args->sni, out->sni, sizeof out->sni, why))
         return ERR_TLS;
     if (args->webpki_name.n &&

@@ -16,11 +16,13 @@ enum err tls_client_new(const struct tls_client_conf *conf, struct tls_client **
                         struct buf *why) MUST_CHECK;
 void tls_client_free(struct tls_client *t);
 
-/* How weak a handshake may be. */
+/* How weak a handshake may be. Versions before 1.2 need level 0 and are only for where clear text is the
+ * alternative. */
 enum tls_strength {
     TLS_STRENGTH_MODERN, /* TLS 1.2 and later, OpenSSL security level 1 (a TLSA record may vouch for RSA-1024)
                           */
-    TLS_STRENGTH_LEGACY, /* TLS 1.0 and later, level 0: only where clear text is the alternative */
+    TLS_STRENGTH_TLS_1_1, /* TLS 1.1 and later, level 0 */
+    TLS_STRENGTH_TLS_1_0, /* TLS 1.0 and later, level 0 */
 };
 
 struct tls_connect_args {

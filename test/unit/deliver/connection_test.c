@@ -122,6 +122,11 @@ static void keys_follow_policy_address_and_protocol(void **state)
     connection_key(&t, b);
     assert_memory_not_equal(a, b, sizeof a);
     t.to = s->target.to;
+    t.strength_none = TLS_STRENGTH_TLS_1_1;
+    connection_key(&t, a);
+    t.strength_none = TLS_STRENGTH_TLS_1_0;
+    connection_key(&t, b);
+    assert_memory_not_equal(a, b, sizeof a);
     struct policy_host other = s->host;
     other.fingerprint[0] ^= 1;
     t.host = &other;

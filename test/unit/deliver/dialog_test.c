@@ -293,6 +293,33 @@ static void parameters_as_offered(void **state)
     assert_int_equal(trouble_verdict(&sent.o[0]), VERDICT_DONE);
 }
 
+static void send_an_original_recipient(struct scene *s, const char *reply, const char *mail, const char *rcpt)
+{
+    scene_play(
+        s, LEVEL_NONE,
+        SCRIPT("220 hi", "<EHLO", reply, mail, "250 ok", rcpt, "250 ok", "<DATA", "354 go", "<.", "250 ok"),
+        NULL);
+    rcpts[0].orcpt = STR("utf-8;\xc3\xbc@d.example");
+    struct envelope e = {.smtputf8 = true};
+    struct sent sent = send_as(s, &e, 1, str_of(content), read_text);
+    rcpts[0].orcpt = STR_NONE;
+    assert_int_equal(trouble_verdict(&sent.o[0]), VERDICT_DONE);
+}
+
+/* RFC 6533 section 3: raw UTF-8 only where SMTPUTF8 is in force. */
+static void an_original_recipient_in_utf8(void **state)
+{
+    send_an_original_recipient(*state, "250-mx\n250-SMTPUTF8\n250 DSN",
+                               "<MAIL FROM:<s@ours.example> SMTPUTF8",
+                               "<RCPT TO:<a@d.example> ORCPT=utf-8;\xc3\xbc@d.example");
+}
+
+static void an_original_recipient_in_seven_bits(void **state)
+{
+    send_an_original_recipient(*state, "250-mx\n250 DSN", "<MAIL FROM:<s@ours.example>",
+                               "<RCPT TO:<a@d.example> ORCPT=utf-8;\\x{FC}@d.example");
+}
+
 static void what_does_not_fit_is_returned(void **state)
 {
     struct scene *s = *state;
@@ -401,6 +428,8 @@ int main(void)
         T(lmtp_answers_for_each),
         T(lmtp_lost_between_answers),
         T(parameters_as_offered),
+        T(an_original_recipient_in_utf8),
+        T(an_original_recipient_in_seven_bits),
         T(what_does_not_fit_is_returned),
         T(smtputf8_that_is_not_needed_does_not_hinder),
         T(our_own_disk_is_nobody_elses_fault),

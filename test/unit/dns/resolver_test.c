@@ -43,12 +43,18 @@ static bool reply(struct server *s, struct str question, bool over_tcp, struct b
     unsigned flags = QR | AD;
     if (orders(&name, "drop-once") && s->questions == 1)
         return false;
-    if (orders(&name, "silent"))
+    if (orders(&name, "silent") || (over_tcp && orders(&name, "long-hangup")))
         return false;
     if (orders(&name, "insecure") || (orders(&name, "permissive")))
         flags = QR;
     bool fits = over_tcp || !orders(&name, "long");
     if (orders(&name, "servfail") || (orders(&name, "bogus") && !unchecked))
+        flags = QR | SERVFAIL;
+    if ((orders(&name, "blip") || orders(&name, "late")) && s->questions == 1)
+        flags = QR | SERVFAIL;
+    if (orders(&name, "late") && s->questions > 2)
+        return false;
+    if (fits && orders(&name, "long-blip") && s->questions == 2)
         flags = QR | SERVFAIL;
     if (fits && (orders(&name, "long-servfail") || (orders(&name, "long-bogus") && !unchecked)))
         flags = QR | SERVFAIL;
@@ -233,8 +239,56 @@ static void servfail_and_bogus(void **state)
     assert_int_equal(ask("servfail.example", DNS_A).error, DNS_ERROR_SERVFAIL);
     assert_int_equal(server.checking_disabled, 1);
     assert_int_equal(ask("bogus.example", DNS_A).error, DNS_ERROR_BOGUS);
+    assert_int_equal(server.questions, 2 + 3); /* the last to see that the first was no blip */
     assert_int_equal(ask("bogus.example", DNS_TLSA).error, DNS_ERROR_BOGUS);
     assert_int_equal(ask("refused.example", DNS_A).error, DNS_ERROR_REFUSED);
+}
+
+/* A SERVFAIL that has passed when the answer turns out to exist says nothing about DNSSEC. */
+static void a_servfail_that_passes_is_not_bogus(void **state)
+{
+    (void)state;
+    struct dns_answer out = ask("blip.example", DNS_A);
+    assert_int_equal(out.status, DNS_DATA);
+    assert_int_equal(out.security, DNS_SECURE);
+    assert_int_equal(server.questions, 3);
+    assert_int_equal(server.checking_disabled, 1);
+    server.questions = 0;
+    assert_int_equal(ask("late.example", DNS_A).error, DNS_ERROR_SERVFAIL); /* nothing confirms it */
+    server.questions = 0;
+    assert_int_equal(ask("long-blip.example", DNS_A).status, DNS_DATA);
+    assert_int_equal(server.questions, 4);
+}
+
+/* Who asks for no validation gets the second answer, and never hears of DNSSEC. */
+static void unchecked_questions(void **state)
+{
+    (void)state;
+    struct resolver *checking = resolver;
+    resolver = resolver_new(
+        &(struct resolver_conf){.address = server.address, .timeout_ms = 100, .tries = 2, .unchecked = true});
+    static const struct {
+        const char *name;
+        enum dns_status status;
+        enum dns_error error;
+        unsigned questions;
+    } rows[] = {
+        {"bogus.example", DNS_DATA, DNS_ERROR_NONE, 1},
+        {"blip.example", DNS_DATA, DNS_ERROR_NONE, 2},
+        {"servfail.example", DNS_ERROR, DNS_ERROR_SERVFAIL, 2},
+        {"long-blip.example", DNS_DATA, DNS_ERROR_NONE, 3},
+        {"long-servfail.example", DNS_ERROR, DNS_ERROR_SERVFAIL, 3},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        server.questions = server.checking_disabled = 0;
+        struct dns_answer out = ask(rows[i].name, DNS_A);
+        assert_int_equal(out.status, rows[i].status);
+        assert_int_equal(out.error, rows[i].error);
+        assert_int_equal(server.questions, rows[i].questions);
+        assert_int_equal(server.checking_disabled, rows[i].questions);
+    }
+    resolver_free(resolver);
+    resolver = checking;
 }
 
 static void truncation(void **state)
@@ -310,10 +364,11 @@ static void nobody_listens(void **state)
     struct dns_answer out;
     int64_t before = clock_mono();
     resolver_ask(r, &arena, STR("good.example"), DNS_A, deadline_in(20000), &out);
-    assert_int_equal(out.error, DNS_ERROR_TIMEOUT);
+    assert_int_equal(out.error, DNS_ERROR_UNREACHABLE);
     assert_true(str_find(out.ede_text, STR("refused")) != SIZE_MAX);
     assert_in_range(clock_mono() - before, 200, 3000);
     resolver_free(r);
+    assert_int_equal(ask("long-hangup.example", DNS_A).error, DNS_ERROR_UNREACHABLE);
 }
 
 static void proof(void **state)
@@ -367,6 +422,8 @@ int main(void)
         T(a_lost_question_is_repeated),
         T(silence_ends),
         T(servfail_and_bogus),
+        T(a_servfail_that_passes_is_not_bogus),
+        T(unchecked_questions),
         T(truncation),
         T(truncation_then_servfail),
         T(forgeries),

@@ -258,6 +258,55 @@ static void what_moved_and_was_done_does_not_come_back(void **state)
     queue_close(q);
 }
 
+static int log_folder_fails(int fd)
+{
+    char link[64], path[256] = "";
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    assert_true(readlink(link, path, sizeof path - 1) > 0);
+    if (!str_ends(str_of(path), STR("/log")))
+        return fsync(fd);
+    errno = EIO;
+    return -1;
+}
+
+static size_t outcome_files(const char *first)
+{
+    return access(first, F_OK) == 0 ? spool_files("outcome", NULL, 0) : 0;
+}
+
+/* A freed segment may be in log/ again after a power cut until that folder is synced: the outcomes of its
+ * messages stay until then. */
+static void outcomes_outlive_their_segment(void **state)
+{
+    (void)state;
+    struct queue_io io = queue_io_system;
+    io.sync_folder = log_folder_fails;
+    struct queue_options o = spool_options();
+    o.outcome_size = 4096;
+    o.io = &io;
+    char id[QUEUE_ID], first[256];
+    struct queue_writer *w = spool_writer(NULL);
+    spool_enter(w, 300, 'a', id);
+    struct queue *q = spool_queue(&o);
+    struct queue_message *m = spool_claim(q);
+    assert_int_equal(spool_files("outcome", first, sizeof first), 1);
+    struct queue_result r = {.rcpt = 0, .status = QUEUE_DEFERRED, .text = STR("again")};
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 100; i++)
+            assert_int_equal(
+                queue_progress(q, m, &(struct queue_settlement){.results = &r, .count = 1}, NULL), OK);
+        (void)usleep(1200000);
+        assert_true(outcome_files(first) >= 2); /* a new one was begun, the first is still there */
+    }
+    queue_put_back(q, m, clock_wall() + 3600000);
+    queue_close(q);
+    o.io = NULL;
+    q = spool_queue(&o);
+    SPOOL_UNTIL(outcome_files(first) == 0);
+    queue_close(q);
+    queue_writer_close(w);
+}
+
 static void outcomes_wait_for_a_full_disk(void **state)
 {
     (void)state;
@@ -302,6 +351,7 @@ int main(void)
         T(a_damaged_deferred_file_is_set_aside),
         T(the_outcome_log_does_not_grow_for_ever),
         T(what_moved_and_was_done_does_not_come_back),
+        T(outcomes_outlive_their_segment),
         T(outcomes_wait_for_a_full_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

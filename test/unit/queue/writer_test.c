@@ -90,6 +90,54 @@ static void left_over_big_files(void **state)
     assert_int_not_equal(access(path, F_OK), 0);
 }
 
+static bool has_file(const struct queue_draft *d)
+{
+    char path[256];
+    (void)snprintf(path, sizeof path, "%s/big/%s.smtpd.tmp", spool_path, queue_draft_id(d));
+    return access(path, F_OK) == 0;
+}
+
+/* Beyond the budget of all drafts content goes to files long before it is big. */
+static void drafts_share_a_budget(void **state)
+{
+    (void)state;
+    struct queue_options o = spool_options();
+    o.segment_size = 1 << 20;
+    o.draft_memory = 200000;
+    struct queue_writer *w = spool_writer(&o);
+    struct queue *q = spool_queue(&o);
+    struct queue_draft *waiting[3], *d;
+    char part[20000], id[QUEUE_ID];
+    memset(part, 'c', sizeof part);
+    for (int i = 0; i < 3; i++) {
+        waiting[i] = queue_draft_new(w);
+        for (int k = 0; k < 3; k++)
+            queue_draft_write(waiting[i], part, sizeof part);
+        assert_false(has_file(waiting[i]));
+    }
+    d = queue_draft_new(w);
+    queue_draft_write(d, part, sizeof part);
+    assert_false(has_file(d)); /* small ones stay */
+    for (int k = 0; k < 4; k++)
+        queue_draft_write(d, part, sizeof part);
+    assert_true(has_file(d));
+    struct envelope_rcpt rcpt = {.address = STR("r@there.example")};
+    struct envelope e = {.received_ms = clock_wall(), .rcpt = &rcpt, .nrcpt = 1};
+    assert_int_equal(queue_draft_commit(d, &e, id, NULL), OK);
+    struct queue_message *m = spool_claim(q);
+    spool_has_content(m, 5 * sizeof part, 'c');
+    spool_settle(q, m, 0, QUEUE_DELIVERED, "", 0);
+    for (int i = 0; i < 3; i++)
+        queue_draft_drop(waiting[i]);
+    d = queue_draft_new(w); /* what they held may be held again */
+    for (int k = 0; k < 5; k++)
+        queue_draft_write(d, part, sizeof part);
+    assert_false(has_file(d));
+    queue_draft_drop(d);
+    queue_close(q);
+    queue_writer_close(w);
+}
+
 /* ---- faults ---- */
 
 static _Atomic int syncs, sync_fails, allocate_fails;
@@ -113,7 +161,7 @@ static int faulty_space(int fd, uint64_t *out)
     *out = space;
     return 0;
 }
-static const struct queue_io faulty = {faulty_sync, faulty_allocate, faulty_space};
+static const struct queue_io faulty = {faulty_sync, fsync, faulty_allocate, faulty_space};
 
 static struct queue_options faulty_options(void)
 {
@@ -205,9 +253,8 @@ static void *session_run(void *arg)
 static void one_sync_serves_many(void **state)
 {
     (void)state;
-    static const struct queue_io slow = {slow_sync, NULL, NULL};
     struct queue_io io = queue_io_system;
-    io.sync = slow.sync;
+    io.sync = slow_sync;
     struct queue_options o = spool_options();
     o.io = &io;
     struct queue_writer *w = spool_writer(&o);
@@ -247,6 +294,7 @@ int main(void)
         T(one_producer_of_a_name),
         T(big_messages_have_files),
         T(left_over_big_files),
+        T(drafts_share_a_budget),
         T(failing_sync_is_an_error_and_loses_nothing),
         T(full_disk),
         T(one_sync_serves_many),

@@ -367,6 +367,58 @@ static void tenants_relay(void **state)
     world_release(&w);
 }
 
+static void original_recipients_are_kept(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *rcpt, *reply, *kept;
+    } cases[] = {
+        {"> RCPT TO:<user@ours.example> ORCPT=rfc822;x+2By@z.example", "< 250", "rfc822;x+y@z.example"},
+        {"> RCPT TO:<user@ours.example> ORCPT=UTF-8;\xc3\xbc@z.example", "< 250", "UTF-8;\xc3\xbc@z.example"},
+        {"> RCPT TO:<user@ours.example> ORCPT=utf-8;\\x{FC}@z.example", "< 250", "utf-8;\\x{FC}@z.example"},
+        {"> RCPT TO:<user@ours.example>", "< 250", ""},
+        {"> RCPT TO:<user@ours.example> ORCPT=utf-8;\xff@z.example", "< 501 5.5.4", NULL},
+        {"> RCPT TO:<user@ours.example> ORCPT=utf-8;\\x{zz}@z.example", "< 501 5.5.4", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world w;
+        world_init(&w);
+        bool taken = cases[i].kept;
+        run_default("", &w,
+                    SCRIPT(START, "> MAIL FROM:<a@b.example> SMTPUTF8", "< 250 2.1.0", cases[i].rcpt,
+                           cases[i].reply, "> DATA", taken ? "< 354" : "< 554",
+                           taken ? ">>a: b\r\n\r\n.\r\n" : "> NOOP", "< 250"));
+        assert_int_equal(w.committed, taken);
+        if (taken)
+            assert_string_equal(buf_cstr(&w.orcpt), cases[i].kept);
+        world_release(&w);
+    }
+}
+
+/* Whether a next hop needs 8BITMIME is what the content says, not what the client declared of it. */
+static void eight_bits_are_seen_not_believed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *mail, *content;
+        bool is_8bit;
+    } cases[] = {
+        {"> MAIL FROM:<a@b.example> BODY=8BITMIME", ">>a: b\r\n\r\nplain\r\n.\r\n", false},
+        {"> MAIL FROM:<a@b.example> BODY=8BITMIME", ">>a: b\r\n\r\n\xc3\xbc\r\n.\r\n", true},
+        {"> MAIL FROM:<a@b.example> BODY=7BIT", ">>a: b\r\n\r\n\xc3\xbc\r\n.\r\n", true},
+        {"> MAIL FROM:<a@b.example>", ">>a: b\r\n\r\nplain\r\n.\r\n", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world w;
+        world_init(&w);
+        run_default("", &w,
+                    SCRIPT(START, cases[i].mail, "< 250 2.1.0", "> RCPT TO:<user@ours.example>",
+                           "< 250 2.1.5", "> DATA", "< 354", cases[i].content, "< 250"));
+        assert_int_equal(w.last.body_8bit, cases[i].is_8bit);
+        world_release(&w);
+    }
+}
+
 /* Stopping: the idle are told at once, a transaction may end. */
 static void draining(void **state)
 {
@@ -427,6 +479,8 @@ int main(void)
         cmocka_unit_test(storage_trouble),
         cmocka_unit_test(a_lost_connection_commits_nothing),
         cmocka_unit_test(tenants_relay),
+        cmocka_unit_test(original_recipients_are_kept),
+        cmocka_unit_test(eight_bits_are_seen_not_believed),
         cmocka_unit_test(draining),
     };
     log_init("test", LOG_ERROR + 1);

@@ -16,6 +16,7 @@ struct world {
     enum err commit;      /* what committing says */
     struct buf content;   /* of the last committed message */
     struct buf envelopes; /* "sender>rcpt,rcpt;" of each */
+    struct buf orcpt;     /* of the last recipient */
     struct buf events;
     unsigned drafts, dropped, committed;
     struct envelope last; /* values only: text is gone */
@@ -99,6 +100,7 @@ static enum err draft_commit(void *draft, const struct envelope *e, struct buf *
         for (size_t i = 0; i < e->nrcpt; i++)
             buf_printf(&w->envelopes, "%s%.*s", i ? "," : "", STR_ARG(e->rcpt[i].address));
         buf_add_char(&w->envelopes, ';');
+        buf_set(&w->orcpt, "%.*s", STR_ARG(e->rcpt[e->nrcpt - 1].orcpt));
     }
     draft_free(d);
     return result;
@@ -136,6 +138,7 @@ static void world_release(struct world *w)
 {
     buf_release(&w->content);
     buf_release(&w->envelopes);
+    buf_release(&w->orcpt);
     buf_release(&w->events);
 }
 

@@ -117,6 +117,41 @@ static void only_what_is_good_enough(void **state)
     close_fixture(&f);
 }
 
+struct floor {
+    int oldest, level;
+};
+
+static enum err look_at_the_floor(void *ctx, SSL *ssl, struct buf *why)
+{
+    struct floor *f = ctx;
+    buf_set(why, "only looked");
+    *f = (struct floor){(int)SSL_get_min_proto_version(ssl), SSL_get_security_level(ssl)};
+    return ERR_TLS;
+}
+
+static void the_client_keeps_its_floor(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_fixture(&f, NOT_WANTED);
+    static const struct floor want[] = {
+        [TLS_STRENGTH_MODERN] = {TLS1_2_VERSION, 1},
+        [TLS_STRENGTH_TLS_1_1] = {TLS1_1_VERSION, 0},
+        [TLS_STRENGTH_TLS_1_0] = {TLS1_VERSION, 0},
+    };
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+        struct floor seen = {0};
+        struct outcome o =
+            exchange(f.server, f.client,
+                     &(struct tls_connect_args){
+                         .strength = (enum tls_strength)i, .prepare = look_at_the_floor, .ctx = &seen});
+        assert_int_equal(o.client, ERR_TLS);
+        assert_int_equal(seen.oldest, want[i].oldest);
+        assert_int_equal(seen.level, want[i].level);
+    }
+    close_fixture(&f);
+}
+
 static void client_certificates_are_fingerprints(void **state)
 {
     (void)state;
@@ -292,6 +327,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_name_decides),
         cmocka_unit_test(only_what_is_good_enough),
+        cmocka_unit_test(the_client_keeps_its_floor),
         cmocka_unit_test(client_certificates_are_fingerprints),
         cmocka_unit_test(sessions_are_bound_to_key_set_and_name),
         cmocka_unit_test(damaged_pairs_do_not_stop_the_server),
