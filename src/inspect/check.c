@@ -112,7 +112,11 @@ void inspect_domain(struct inspect_report *r, struct str domain, const struct in
         .rule = STR("command line"),
         .insecure_mx = conf->insecure_mx,
     };
-    policy_make(&r->plan, &r->arena, &r->input, conf->source, deadline_in(conf->dns_ms));
+    policy_begin(&r->plan, &r->arena, &r->input, conf->source, deadline_in(conf->dns_ms));
+    policy_find_addresses(&r->plan, deadline_in(conf->dns_ms));
+    for (size_t i = 0; r->plan.verdict == PLAN_GO && i < r->plan.nhost; i++)
+        policy_resolve(&r->plan, i, deadline_in(conf->dns_ms));
+    policy_conclude(&r->plan);
     r->host = ARENA_ARRAY(&r->arena, struct inspect_host, r->plan.nhost);
     for (size_t i = 0; i < r->plan.nhost; i++) {
         r->host[i].policy = &r->plan.host[i];
