@@ -42,8 +42,10 @@ struct facts_zone {
     size_t n;
 };
 
-/* How far a connection came. X(NAME, "what happened") */
+/* How far a connection came. X(NAME, "what happened"). First what a dial is that nobody made: what is all
+ * zero has proven nothing. */
 #define DIAL_TABLE(X)                                                                                        \
+    X(NOT_MADE, "no connection was made")                                                                    \
     X(DONE, "STARTTLS works")                                                                                \
     X(CONNECT, "the connection fails")                                                                       \
     X(GREETING, "the greeting is no welcome")                                                                \

@@ -118,6 +118,8 @@ void find_connections(struct finder *x)
     const struct facts *f = x->f;
     for (size_t i = 0; i < f->dial_count; i++) {
         const struct facts_dial *d = &f->dials[i];
+        if (d->end == DIAL_NOT_MADE)
+            continue;
         if (d->end != DIAL_DONE) {
             find_failure(x, d);
             continue;

@@ -10,6 +10,7 @@ import pty
 import socket
 import subprocess
 import threading
+import time
 
 import dns.message
 import dns.query
@@ -28,7 +29,7 @@ from lab.world import Forge, Zone
 EDGE = "127.0.44.9"
 GOOD, OTHER, BOTH = "127.0.44.1", "127.0.44.2", "127.0.44.3"
 GREETS_BADLY, CLEAR, NO_HANDSHAKE, EXPIRED, REFUSES = (f"127.0.44.{n}" for n in range(4, 9))
-NOBODY = "127.0.44.99"
+NOBODY, SLOW = "127.0.44.99", "127.0.44.14"
 WEB, BAD_WEB, NO_WEB = "127.0.44.20", "127.0.44.21", "127.0.44.22"
 DEAD_SERVER, OLD_SERVER, MUTE_SERVER = "127.0.44.53", "127.0.44.54", "127.0.44.55"
 NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -337,6 +338,45 @@ def test_nobody_looks_on_for_a_caller_who_left(watcher):
     edge, asking = watcher
     asking.kill()
     assert "connection closed" in edge.wait_log("control", "event=call verb=domain.status", 60)
+
+
+@pytest.fixture
+def slow_look(world_lab, build, request):
+    """Somebody who looks at domains whose MX host takes its time, at the moment when it is being connected to."""
+    name, lab = f"left{request.node.name[-4:]}".lower().replace("[", ""), world_lab
+    edge = Kedge(lab, build, f"status-{name}", "127.0.44.13")
+    edge.start("control")
+    lab.identity(name, ("mx.left.example",))
+    slow, hurry = lab.sink(f"{name}.slow", SLOW, name), threading.Event()
+    slow.replies["greeting"] = lambda session, line: hurry.wait(20) and None
+    domains = [f"d{n}.left.example" for n in range(20)]
+    lab.add_zone("left.example", f"mx A {SLOW}\n_25._tcp.mx TLSA <3 1 1 {name}>\n" + "".join(f"d{n} MX 10 mx\n" for n in range(20)))
+    edge.cli("tenant", "add", "acme")
+    edge.cli("domain", "add", *domains, "--tenant", "acme", "--mailbox-host", "lmtp:127.0.24.1:24", "--mx-host", "mx.left.example")
+    asking = subprocess.Popen([find(build, "kedge"), "--config", edge.configuration, "domain", "status", "--all", "--connect"],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=process.environ())
+    process.wait_for(lambda: len(slow.sessions) >= 20, 60, "all of them are being connected to")
+    yield edge, asking, hurry
+    hurry.set()
+    asking.kill()
+    asking.wait()
+    slow.close()
+    edge.stop()
+
+
+def test_a_caller_who_leaves_while_connections_are_made_does_no_harm(slow_look):
+    edge, asking, hurry = slow_look
+    asking.kill()
+    time.sleep(1.5)  # control tells twice a second how far it is, and so hears that nobody listens
+    hurry.set()
+    assert "connection closed" in edge.wait_log("control", "event=call verb=domain.status", 60)
+    assert edge.json("tenant", "list"), "control lives"
+
+
+def test_a_stop_while_connections_are_made_is_a_clean_one(slow_look):
+    edge, _, hurry = slow_look
+    threading.Timer(1, hurry.set).start()
+    assert edge.stop("control") == [0]
 
 
 class FailingResolver:

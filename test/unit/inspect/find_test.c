@@ -390,6 +390,16 @@ static void no_handshake(struct facts *f)
 {
     f->dials[0].end = DIAL_HANDSHAKE;
 }
+/* The caller left before: nobody connected, nothing was asked of the certificate. */
+static void not_dialled(struct facts *f)
+{
+    for (size_t i = 0; i < 2; i++)
+        f->dials[i] = (struct facts_dial){.to = f->dials[i].to, .asked = DIAL_ANY};
+}
+static void not_dialled_again(struct facts *f)
+{
+    f->dials[f->dial_count++] = (struct facts_dial){.to = f->dials[1].to, .asked = DIAL_RSA};
+}
 static void old_certificate(struct facts *f)
 {
     f->dials[0].not_after_ms = NOW;
@@ -489,6 +499,8 @@ static const struct row {
     R(no_greeting, "EC002", BROKEN),
     R(no_starttls, "EC003", BROKEN),
     R(no_handshake, "EC004", BROKEN),
+    R(not_dialled, "", UNPROTECTED),
+    R(not_dialled_again, "", UNPROTECTED),
     R(old_certificate, "EC005", PROTECTED),
     R(other_name, "EC006", PROTECTED),
     R(other_name_without_sts, "", PROTECTED),
