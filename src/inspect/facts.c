@@ -35,6 +35,23 @@ uint32_t facts_mx_ttl(const struct facts *f)
     return told ? highest : mx->status == DNS_DATA ? mx->ttl : 0;
 }
 
+struct str facts_sts_name(const struct facts *f)
+{
+    return arena_printf(f->arena, "_mta-sts.%.*s", STR_ARG(f->domain));
+}
+
+uint32_t facts_sts_ttl(const struct facts *f)
+{
+    struct str name = facts_sts_name(f);
+    uint32_t highest = f->sts.ttl;
+    for (size_t i = 0; i < f->zone.n; i++) {
+        const struct facts_set *set = facts_set(&f->zone.servers[i], name, DNS_TXT);
+        if (set && set->ttl > highest) /* an alias has one, too */
+            highest = set->ttl;
+    }
+    return highest;
+}
+
 const struct dns_record *facts_mx_expected(const struct facts *f)
 {
     const struct dns_answer *mx = facts_mx(f);

@@ -117,7 +117,7 @@ struct facts {
     struct dns_answer *other_a, *other_aaaa; /* of MX hosts, parallel to the records of facts_mx */
 
     /* What each authoritative server says. */
-    struct facts_zone zone;      /* the one the domain is in: SOA, DNSKEY, NSEC3PARAM, MX */
+    struct facts_zone zone;      /* the one the domain is in: SOA, DNSKEY, NSEC3PARAM, MX, TXT of MTA-STS */
     struct facts_zone host_zone; /* the one the expected MX host is in: SOA, DNSKEY, NSEC3PARAM, A, AAAA,
                                     TLSA, TLSA at _tcp */
 
@@ -140,6 +140,9 @@ const struct facts_set *facts_set(const struct facts_server *s, struct str owner
 const char *dial_end_sentence(enum dial_end e);
 /* Highest TTL of the MX RRset on any server (the resolver's when no server told), 0 without MX records. */
 uint32_t facts_mx_ttl(const struct facts *f);
+/* The MTA-STS record's owner, and the highest TTL that it has on a server or in the resolver's cache. */
+struct str facts_sts_name(const struct facts *f);
+uint32_t facts_sts_ttl(const struct facts *f);
 /* The expected MX host's record in it, or NULL. */
 const struct dns_record *facts_mx_expected(const struct facts *f);
 /* No MX record but the expected one. */

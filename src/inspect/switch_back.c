@@ -91,9 +91,9 @@ void switch_back(const struct switch_memory *m, const struct facts *f, const str
         switch_ours(v, SWITCH_DISABLE_DANE, STR("the TLSA records are withdrawn"));
     } else if (f->dnssec && facts_mx_expected(f)) {
         say_mx(m, f, o, v);
-    } else if (f->now_ms < m->new_until_ms) {
+    } else if (f->now_ms < m->new_mx.until_ms) {
         v->step = SWITCH_ADD_MX;
-        switch_await(f, v, m->new_until_ms,
+        switch_await(f, v, m->new_mx.until_ms,
                      STR("caches may still hold the new MX record: its host must stay"));
     } else if (f->dnssec) {
         v->step = SWITCH_DNSSEC;

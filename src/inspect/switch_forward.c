@@ -10,13 +10,13 @@ static bool sts_is_ready(const struct switch_memory *m, const struct facts *f)
         return true;
     if (sts->state != STS_VALID)
         return facts_mx_is_alone(f);
-    return sts_policy_covers(&sts->policy, f->expected) && f->now_ms >= m->sts_until_ms &&
+    return sts_policy_covers(&sts->policy, f->expected) && f->now_ms >= m->sts.until_ms &&
            (sts->policy.mode == STS_TESTING || facts_mx_is_alone(f));
 }
 
 static bool ttl_is_low(const struct switch_memory *m, const struct facts *f, const struct switch_options *o)
 {
-    return !switch_has_other(f) || (facts_mx_ttl(f) <= switch_low(o) && f->now_ms >= m->ttl_until_ms);
+    return !switch_has_other(f) || (facts_mx_ttl(f) <= switch_low(o) && f->now_ms >= m->ttl_high.until_ms);
 }
 
 /* The addresses that the resolver validated, on every server of the zone. */
@@ -89,7 +89,7 @@ void switch_judge(const struct switch_memory *m, const struct facts *f, const st
     held[SWITCH_TEST] = f->dial_count && !failing_dial(f);
     held[SWITCH_PREFER] = is_preferred(f);
     held[SWITCH_REMOVE_OLD] =
-        facts_mx_is_alone(f) && switch_mx_is_everywhere(f) && f->now_ms >= m->old_until_ms;
+        facts_mx_is_alone(f) && switch_mx_is_everywhere(f) && f->now_ms >= m->old_mx.until_ms;
     held[SWITCH_RAISE_TTL] = facts_mx_ttl(f) >= SWITCH_TTL_FINAL;
     held[SWITCH_DANE] = f->dane;
     held[SWITCH_VERIFY] = tlsa_is_everywhere(f) && f->dial_count && !unmatched_dial(f);
@@ -123,7 +123,7 @@ static void say_sts(const struct switch_memory *m, const struct facts *f, struct
     }
     bool lists = sts_policy_covers(&sts->policy, f->expected);
     if (lists && sts->policy.mode == STS_TESTING) {
-        switch_await(f, v, m->sts_until_ms,
+        switch_await(f, v, m->sts.until_ms,
                      STR("senders may still remember the policy without the new MX host"));
         return;
     }
@@ -141,7 +141,8 @@ static void say_lower_ttl(const struct switch_memory *m, const struct facts *f,
 {
     uint32_t low = switch_low(o);
     if (facts_mx_ttl(f) <= low) {
-        switch_await(f, v, m->ttl_until_ms, STR("caches may still hold the MX records with their old TTL"));
+        switch_await(f, v, m->ttl_high.until_ms,
+                     STR("caches may still hold the MX records with their old TTL"));
         return;
     }
     switch_yours(
@@ -199,7 +200,7 @@ static void say_remove(const struct switch_memory *m, const struct facts *f, str
     if (facts_mx_is_alone(f)) {
         bool everywhere = switch_mx_is_everywhere(f);
         switch_await(
-            f, v, m->old_until_ms,
+            f, v, m->old_mx.until_ms,
             everywhere
                 ? STR("caches may still hold the old MX records: keep the old host running")
                 : STR("an authoritative server still has the old MX records: keep the old host running"));

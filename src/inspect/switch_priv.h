@@ -4,10 +4,13 @@
 
 #include "inspect/switch.h"
 
-uint32_t switch_low(const struct switch_options *o);
 /* An MX record that names somebody else than the expected host. */
 bool switch_has_other(const struct facts *f);
 bool switch_mx_is_everywhere(const struct facts *f);
+enum switch_host { SWITCH_NEW_HOST, SWITCH_OLD_HOSTS };
+/* Our resolver or an authoritative server shows an MX record with the expected host, or with another. */
+bool switch_is_shown(const struct facts *f, enum switch_host which);
+bool switch_sts_lacks_host(const struct facts *f);
 struct switch_mx switch_expected(const struct facts *f, uint16_t preference);
 
 void switch_await(const struct facts *f, struct switch_view *v, int64_t until_ms, struct str say);

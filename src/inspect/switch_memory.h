@@ -1,0 +1,41 @@
+/* What the switch remembers from one look to the next. Kept in the database as JSON. */
+#ifndef INSPECT_SWITCH_MEMORY_H
+#define INSPECT_SWITCH_MEMORY_H
+
+#include <jansson.h>
+
+#include "inspect/facts.h"
+
+enum { SWITCH_OLD_MX_MAX = 16 };
+
+struct switch_mx {
+    uint16_t preference;
+    struct str host;
+};
+
+/* Records that caches may still hold. Nobody sees the moment when they go: it is taken to be the first look
+ * that does not show them, however long after the last one that did. */
+struct switch_wait {
+    uint32_t ttl;     /* they were there at the last look, with this TTL; 0: they were not */
+    int64_t until_ms; /* caches may hold some that went before */
+};
+
+/* Strings are the caller's arena's. */
+struct switch_memory {
+    int64_t started_ms; /* 0: never looked */
+    bool is_undoing;
+    struct switch_mx old[SWITCH_OLD_MX_MAX]; /* as they were at the start */
+    size_t old_count;
+    uint32_t old_ttl;
+    bool had_enforce; /* an enforced MTA-STS policy was there */
+    struct switch_wait ttl_high, old_mx, new_mx, sts;
+};
+
+/* Takes what a look at the world adds. low: the highest TTL of MX records that counts as low. */
+void switch_remember(struct switch_memory *m, const struct facts *f, uint32_t low);
+
+/* The caller owns the result. */
+json_t *switch_memory_json(const struct switch_memory *m);
+void switch_memory_read(const json_t *j, struct arena *a, struct switch_memory *out);
+
+#endif
