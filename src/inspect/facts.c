@@ -93,6 +93,15 @@ size_t facts_tlsa_usable(const struct facts *f)
     return n;
 }
 
+const char *facts_certificate_fault(const struct facts *f, const struct facts_dial *d)
+{
+    return d->end != DIAL_DONE            ? "is not shown"
+           : d->not_after_ms <= f->now_ms ? "has expired"
+           : !d->is_named                 ? "is for another name"
+           : !d->is_trusted               ? "is of no known authority"
+                                          : NULL;
+}
+
 bool facts_dial_matches(const struct facts *f, const struct facts_dial *d)
 {
     if (d->end != DIAL_DONE)

@@ -151,6 +151,9 @@ bool facts_mx_is_alone(const struct facts *f);
 bool facts_mx_is_legacy(const struct facts *f, size_t i);
 /* A connection that worked: TLS, and a matching record where there are usable secure ones. */
 bool facts_dial_matches(const struct facts *f, const struct facts_dial *d);
+/* What keeps senders that follow MTA-STS from believing the certificate, as in "a certificate that ...";
+ * NULL: nothing. */
+const char *facts_certificate_fault(const struct facts *f, const struct facts_dial *d);
 /* The records of the MX host that senders use: secure and usable; n 0: none. */
 size_t facts_tlsa_usable(const struct facts *f);
 /* Every sender that validates is led to the expected MX host and to nobody else, and authenticates it. */

@@ -63,12 +63,6 @@ bool switch_is_shown(const struct facts *f, enum switch_host which)
     return false;
 }
 
-bool switch_sts_lacks_host(const struct facts *f)
-{
-    return f->sts.state == STS_VALID && f->sts.policy.mode != STS_NONE &&
-           !sts_policy_covers(&f->sts.policy, f->expected);
-}
-
 void switch_await(const struct facts *f, struct switch_view *v, int64_t until_ms, struct str say)
 {
     v->turn = SWITCH_AWAITED_TURN;

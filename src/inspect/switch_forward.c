@@ -3,17 +3,6 @@
 
 enum { PRIORITY_NEW = 20, PRIORITY_BEST = 0, PRIORITY_OLD = 30, REPLY_BAD = 400 };
 
-static bool sts_is_ready(const struct switch_memory *m, const struct facts *f)
-{
-    const struct sts_facts *sts = &f->sts;
-    if (sts->state == STS_ABSENT || (sts->state == STS_VALID && sts->policy.mode == STS_NONE))
-        return true;
-    if (sts->state != STS_VALID)
-        return facts_mx_is_alone(f);
-    return sts_policy_covers(&sts->policy, f->expected) && f->now_ms >= m->sts.until_ms &&
-           (sts->policy.mode == STS_TESTING || facts_mx_is_alone(f));
-}
-
 static bool ttl_is_low(const struct switch_memory *m, const struct facts *f, const struct switch_options *o)
 {
     return !switch_has_other(f) || (facts_mx_ttl(f) <= switch_low(o) && f->now_ms >= m->ttl_high.until_ms);
@@ -82,7 +71,7 @@ static const struct facts_dial *unmatched_dial(const struct facts *f)
 void switch_judge(const struct switch_memory *m, const struct facts *f, const struct switch_options *o,
                   bool held[SWITCH_STEPS])
 {
-    held[SWITCH_STS_TESTING] = sts_is_ready(m, f);
+    held[SWITCH_STS_TESTING] = switch_sts_is_ready(m, f);
     held[SWITCH_LOWER_TTL] = ttl_is_low(m, f, o);
     held[SWITCH_DNSSEC] = f->dnssec && host_is_published(f);
     held[SWITCH_ADD_MX] = facts_mx_expected(f);
@@ -93,47 +82,7 @@ void switch_judge(const struct switch_memory *m, const struct facts *f, const st
     held[SWITCH_RAISE_TTL] = facts_mx_ttl(f) >= SWITCH_TTL_FINAL;
     held[SWITCH_DANE] = f->dane;
     held[SWITCH_VERIFY] = tlsa_is_everywhere(f) && f->dial_count && !unmatched_dial(f);
-    held[SWITCH_STS_ENFORCE] = !m->had_enforce || f->sts.state == STS_ABSENT ||
-                               (f->sts.state == STS_VALID && f->sts.policy.mode == STS_ENFORCE &&
-                                sts_policy_covers(&f->sts.policy, f->expected));
-}
-
-static void say_sts(const struct switch_memory *m, const struct facts *f, struct switch_view *v)
-{
-    const struct sts_facts *sts = &f->sts;
-    if (!f->dnssec && !f->is_allocated) { /* its name must be known first */
-        switch_ours(v, SWITCH_ENABLE_DNSSEC,
-                    STR("the MX host is allocated first: the MTA-STS policy must list it"));
-        return;
-    }
-    if (sts->state == STS_UNKNOWN) {
-        switch_await(
-            f, v, 0,
-            arena_printf(f->arena, "the MTA-STS record cannot be looked up: %.*s", STR_ARG(sts->said)));
-        return;
-    }
-    if (sts->state != STS_VALID) {
-        switch_yours(
-            v,
-            arena_printf(f->arena,
-                         "the MTA-STS policy cannot be used (%s: %.*s), and senders may remember an older "
-                         "one: mend it, or remove the record at _mta-sts and wait until its max_age is over",
-                         sts_state_sentence(sts->state), STR_ARG(sts->said)));
-        return;
-    }
-    bool lists = sts_policy_covers(&sts->policy, f->expected);
-    if (lists && sts->policy.mode == STS_TESTING) {
-        switch_await(f, v, m->sts.until_ms,
-                     STR("senders may still remember the policy without the new MX host"));
-        return;
-    }
-    switch_yours(
-        v, arena_printf(f->arena,
-                        "on the web server of mta-sts.%.*s, set \"mode: testing\" in the policy%s%.*s; then, "
-                        "at your DNS provider, change the id:",
-                        STR_ARG(f->domain), lists ? "" : " and add the line \"mx: ",
-                        STR_ARG(lists ? STR("") : arena_printf(f->arena, "%.*s\"", STR_ARG(f->expected)))));
-    switch_add_txt(f, v);
+    held[SWITCH_STS_ENFORCE] = switch_sts_is_enforced(m, f);
 }
 
 static void say_lower_ttl(const struct switch_memory *m, const struct facts *f,
@@ -247,7 +196,7 @@ void switch_forward(const struct switch_memory *m, const struct facts *f, const 
 {
     switch (v->step) {
     case SWITCH_STS_TESTING:
-        say_sts(m, f, v);
+        switch_say_sts_ready(m, f, v);
         break;
     case SWITCH_LOWER_TTL:
         say_lower_ttl(m, f, o, v);
@@ -284,13 +233,7 @@ void switch_forward(const struct switch_memory *m, const struct facts *f, const 
         say_verify(f, v);
         break;
     case SWITCH_STS_ENFORCE:
-        switch_yours(
-            v,
-            arena_printf(f->arena,
-                         "on the web server of mta-sts.%.*s, set \"mode: enforce\" in the policy; then, at "
-                         "your DNS provider, change the id:",
-                         STR_ARG(f->domain)));
-        switch_add_txt(f, v);
+        switch_say_sts_enforce(m, f, v);
         break;
     case SWITCH_STEPS:
         say_done(f, v);

@@ -25,11 +25,34 @@ static void begin(struct switch_memory *m, const struct facts *f)
     const struct dns_answer *mx = facts_mx(f);
     m->started_ms = f->now_ms;
     m->old_ttl = facts_mx_ttl(f);
-    m->had_enforce = f->sts.state == STS_VALID && f->sts.policy.mode == STS_ENFORCE;
     for (size_t i = 0; mx->status == DNS_DATA && i < mx->n && m->old_count < SWITCH_OLD_MX_MAX; i++)
         if (mx->records[i].mx.host.n && !str_equal(mx->records[i].mx.host, f->expected))
             m->old[m->old_count++] =
                 (struct switch_mx){mx->records[i].mx.preference, arena_str(f->arena, mx->records[i].mx.host)};
+}
+
+static void see_policy(struct switch_memory *m, const struct facts *f)
+{
+    const struct sts_facts *sts = &f->sts;
+    if (sts->state == STS_ABSENT)
+        see(&m->sts_age, f->now_ms, 0);
+    if (sts->state != STS_VALID)
+        return;
+    bool same = m->sts_id.n && str_equal(sts->id, m->sts_id);
+    bool enforced = sts->policy.mode == STS_ENFORCE;
+    bool lacks = sts->policy.mode != STS_NONE && !sts_policy_covers(&sts->policy, f->expected);
+    m->had_enforce |= enforced;
+    if (!same) {
+        see(&m->sts, f->now_ms, 0);
+        m->sts_age = (struct switch_wait){0};
+    }
+    if (enforced || lacks) {
+        m->sts_id = arena_str(f->arena, sts->id);
+        m->sts_lacked = lacks || (same && m->sts_lacked);
+        m->sts_age.ttl = sts->policy.max_age > m->sts_age.ttl ? sts->policy.max_age : m->sts_age.ttl;
+        same = true;
+    }
+    see(&m->sts, f->now_ms, same ? facts_sts_ttl(f) : 0);
 }
 
 void switch_remember(struct switch_memory *m, const struct facts *f, uint32_t low)
@@ -42,7 +65,7 @@ void switch_remember(struct switch_memory *m, const struct facts *f, uint32_t lo
     see(&m->ttl_high, f->now_ms, ttl > low ? ttl : 0);
     see(&m->old_mx, f->now_ms, switch_is_shown(f, SWITCH_OLD_HOSTS) ? whole_ttl(f) : 0);
     see(&m->new_mx, f->now_ms, switch_is_shown(f, SWITCH_NEW_HOST) ? whole_ttl(f) : 0);
-    see(&m->sts, f->now_ms, switch_sts_lacks_host(f) ? facts_sts_ttl(f) : 0);
+    see_policy(m, f);
 }
 
 static json_t *wait_json(const struct switch_wait *w)
@@ -56,6 +79,12 @@ static json_t *wait_json(const struct switch_wait *w)
 static int64_t number(const json_t *j, const char *key)
 {
     return json_integer_value(json_object_get(j, key));
+}
+
+static struct str text(const json_t *j, const char *key, struct arena *a)
+{
+    const char *p = json_string_value(json_object_get(j, key));
+    return arena_str(a, str_of(p ? p : ""));
 }
 
 static struct switch_wait wait_of(const json_t *j)
@@ -81,7 +110,10 @@ json_t *switch_memory_json(const struct switch_memory *m)
     json_object_set_new(j, "ttl_high", wait_json(&m->ttl_high));
     json_object_set_new(j, "old_mx", wait_json(&m->old_mx));
     json_object_set_new(j, "new_mx", wait_json(&m->new_mx));
+    json_object_set_new(j, "sts_id", json_of(m->sts_id));
+    json_object_set_new(j, "sts_lacked", json_boolean(m->sts_lacked));
     json_object_set_new(j, "sts", wait_json(&m->sts));
+    json_object_set_new(j, "sts_age", wait_json(&m->sts_age));
     return j;
 }
 
@@ -95,11 +127,13 @@ void switch_memory_read(const json_t *j, struct arena *a, struct switch_memory *
                                   .ttl_high = wait_of(json_object_get(j, "ttl_high")),
                                   .old_mx = wait_of(json_object_get(j, "old_mx")),
                                   .new_mx = wait_of(json_object_get(j, "new_mx")),
-                                  .sts = wait_of(json_object_get(j, "sts"))};
+                                  .sts_id = text(j, "sts_id", a),
+                                  .sts_lacked = json_is_true(json_object_get(j, "sts_lacked")),
+                                  .sts = wait_of(json_object_get(j, "sts")),
+                                  .sts_age = wait_of(json_object_get(j, "sts_age"))};
     for (size_t i = 0; i < json_array_size(old) && out->old_count < SWITCH_OLD_MX_MAX; i++) {
         const json_t *mx = json_array_get(old, i);
-        const char *host = json_string_value(json_object_get(mx, "host"));
         out->old[out->old_count++] =
-            (struct switch_mx){(uint16_t)number(mx, "preference"), arena_str(a, str_of(host ? host : ""))};
+            (struct switch_mx){(uint16_t)number(mx, "preference"), text(mx, "host", a)};
     }
 }

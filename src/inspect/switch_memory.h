@@ -28,7 +28,13 @@ struct switch_memory {
     size_t old_count;
     uint32_t old_ttl;
     bool had_enforce; /* an enforced MTA-STS policy was there */
-    struct switch_wait ttl_high, old_mx, new_mx, sts;
+    /* The last MTA-STS policy that kept senders from the new host: it was enforced, or did not list it.
+     * Senders hold on to it until they see another id. */
+    struct str sts_id;
+    bool sts_lacked; /* it did not list the host */
+    struct switch_wait ttl_high, old_mx, new_mx;
+    struct switch_wait sts;     /* that id, in caches */
+    struct switch_wait sts_age; /* that policy, at senders, when the record is gone: its max_age */
 };
 
 /* Takes what a look at the world adds. low: the highest TTL of MX records that counts as low. */

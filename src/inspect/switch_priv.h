@@ -10,7 +10,6 @@ bool switch_mx_is_everywhere(const struct facts *f);
 enum switch_host { SWITCH_NEW_HOST, SWITCH_OLD_HOSTS };
 /* Our resolver or an authoritative server shows an MX record with the expected host, or with another. */
 bool switch_is_shown(const struct facts *f, enum switch_host which);
-bool switch_sts_lacks_host(const struct facts *f);
 struct switch_mx switch_expected(const struct facts *f, uint16_t preference);
 
 void switch_await(const struct facts *f, struct switch_view *v, int64_t until_ms, struct str say);
@@ -30,6 +29,10 @@ static inline bool switch_all_before(const bool held[SWITCH_STEPS], size_t step)
             return false;
     return true;
 }
+bool switch_sts_is_ready(const struct switch_memory *m, const struct facts *f);
+void switch_say_sts_ready(const struct switch_memory *m, const struct facts *f, struct switch_view *v);
+bool switch_sts_is_enforced(const struct switch_memory *m, const struct facts *f);
+void switch_say_sts_enforce(const struct switch_memory *m, const struct facts *f, struct switch_view *v);
 void switch_forward(const struct switch_memory *m, const struct facts *f, const struct switch_options *o,
                     struct switch_view *v);
 void switch_back(const struct switch_memory *m, const struct facts *f, const struct switch_options *o,
