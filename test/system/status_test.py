@@ -52,7 +52,8 @@ POLICIES = {
     "es006.example": policy("mode: enforce", "mx: mx.elsewhere.example"),
     "es007.example": policy("mode: enforce", "mx: *.es007.example"),
     "es008.example": policy("mode: testing", "mx: mx.es008.example"),
-    "ec006.example": policy("mode: enforce", "mx: mx.ec006.example"),
+    "ec006.example": policy("mode: testing", "mx: mx.ec006.example"),
+    "ec008.example": policy("mode: enforce", "mx: mx.ec008.example"),
 }
 
 # code: the zone CODE.example that has the defect; its MX host is mx.CODE.example
@@ -114,6 +115,7 @@ ZONES = {
     "EC004": (MX + f"mx A {NO_HANDSHAKE}\n" + TLSA, {}),
     "EC005": (MX + f"mx A {EXPIRED}\n_25._tcp.mx TLSA <3 1 1 status-expired>\n", {}),
     "EC006": (WHOLE + STS, {}),
+    "EC008": (WHOLE + STS, {}),
     "EC007": (MX + f"mx A {REFUSES}\n" + TLSA, {}),
 }
 OLDER = {"ED014": WHOLE, "ET002": MX + HOST, "ET003": MX + HOST + "_25._tcp.mx TLSA <3 1 1 somebody>\n"}
@@ -165,7 +167,8 @@ def start_servers(lab):
                               (CLEAR, None), (NO_HANDSHAKE, "status"), (EXPIRED, "status-expired"), (REFUSES, "status")]:
         lab.sink(address, address, identity)
     authority = lab.identity("status-authority", authority=True)
-    web = lab.identity("status-web", tuple(f"mta-sts.es00{n}.example" for n in (4, 5, 6, 7, 8)) + ("mta-sts.ec006.example",),
+    web = lab.identity("status-web", tuple(f"mta-sts.es00{n}.example" for n in (4, 5, 6, 7, 8))
+                       + ("mta-sts.ec006.example", "mta-sts.ec008.example"),
                        issuer=authority)
     serve_policies(WEB, web)
     serve_policies(BAD_WEB, lab.identity("status-bad-web", ("elsewhere.example",), issuer=authority))

@@ -402,10 +402,29 @@ static void not_dialled_again(struct facts *f)
 }
 static void old_certificate(struct facts *f)
 {
+    sts_absent(f);
     f->dials[0].not_after_ms = NOW;
+}
+static void old_and_enforced(struct facts *f)
+{
+    f->dials[0].not_after_ms = NOW;
+}
+static void name_enforced(struct facts *f)
+{
+    f->dials[0].is_named = false;
+}
+static void self_signed_enforced(struct facts *f)
+{
+    f->dials[0].is_trusted = f->dials[1].is_trusted = false;
+}
+static void self_signed_without_sts(struct facts *f)
+{
+    self_signed_enforced(f);
+    sts_absent(f);
 }
 static void other_name(struct facts *f)
 {
+    sts_testing(f);
     f->dials[0].is_named = false;
 }
 static void other_name_without_sts(struct facts *f)
@@ -502,7 +521,11 @@ static const struct row {
     R(not_dialled, "", UNPROTECTED),
     R(not_dialled_again, "", UNPROTECTED),
     R(old_certificate, "EC005", PROTECTED),
-    R(other_name, "EC006", PROTECTED),
+    R(other_name, "EC006 ES008", PROTECTED),
+    R(old_and_enforced, "EC008", BROKEN),
+    R(name_enforced, "EC008", BROKEN),
+    R(self_signed_enforced, "EC008 EC008", BROKEN),
+    R(self_signed_without_sts, "", PROTECTED),
     R(other_name_without_sts, "", PROTECTED),
     R(refused, "EC007", BROKEN),
 };
