@@ -63,6 +63,16 @@ bool switch_is_shown(const struct facts *f, enum switch_host which)
     return false;
 }
 
+const struct facts_server *switch_silent_server(const struct facts *f)
+{
+    for (size_t i = 0; i < f->zone.n; i++) {
+        const struct facts_set *set = facts_set(&f->zone.servers[i], f->domain, DNS_MX);
+        if (!set || set->status == DNS_ERROR)
+            return &f->zone.servers[i];
+    }
+    return NULL;
+}
+
 void switch_await(const struct facts *f, struct switch_view *v, int64_t until_ms, struct str say)
 {
     v->turn = SWITCH_AWAITED_TURN;
@@ -118,6 +128,13 @@ void switch_add_txt(const struct facts *f, struct switch_view *v)
                                                      .name = panel_name(f, facts_sts_name(f)),
                                                      .value = arena_printf(f->arena, "v=STSv1; id=%s;", id),
                                                      .priority = -1};
+}
+
+uint16_t switch_behind(uint16_t highest)
+{
+    enum { LEAST = 20, STEP = 10 };
+    uint16_t behind = highest > UINT16_MAX - STEP ? UINT16_MAX : (uint16_t)(highest + STEP);
+    return behind < LEAST ? LEAST : behind;
 }
 
 struct switch_mx switch_expected(const struct facts *f, uint16_t preference)

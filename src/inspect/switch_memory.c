@@ -20,15 +20,30 @@ static uint32_t whole_ttl(const struct facts *f)
     return ttl ? ttl : 1;
 }
 
-static void begin(struct switch_memory *m, const struct facts *f)
+static void take_old(struct switch_memory *m, const struct facts *f)
 {
     const struct dns_answer *mx = facts_mx(f);
-    m->started_ms = f->now_ms;
-    m->old_ttl = facts_mx_ttl(f);
     for (size_t i = 0; mx->status == DNS_DATA && i < mx->n && m->old_count < SWITCH_OLD_MX_MAX; i++)
         if (mx->records[i].mx.host.n && !str_equal(mx->records[i].mx.host, f->expected))
             m->old[m->old_count++] =
                 (struct switch_mx){mx->records[i].mx.preference, arena_str(f->arena, mx->records[i].mx.host)};
+}
+
+static void begin(struct switch_memory *m, const struct facts *f)
+{
+    m->started_ms = f->now_ms;
+    m->old_ttl = facts_mx_ttl(f);
+    take_old(m, f);
+}
+
+bool switch_sts_bars_old(const struct switch_memory *m, const struct facts *f)
+{
+    if (f->sts.state != STS_VALID || f->sts.policy.mode != STS_ENFORCE)
+        return false;
+    for (size_t i = 0; i < m->old_count; i++)
+        if (!sts_policy_covers(&f->sts.policy, m->old[i].host))
+            return true;
+    return false;
 }
 
 static void see_policy(struct switch_memory *m, const struct facts *f)
@@ -49,6 +64,7 @@ static void see_policy(struct switch_memory *m, const struct facts *f)
     if (enforced || lacks) {
         m->sts_id = arena_str(f->arena, sts->id);
         m->sts_lacked = lacks || (same && m->sts_lacked);
+        m->sts_bars_old = switch_sts_bars_old(m, f) || (same && m->sts_bars_old);
         m->sts_age.ttl = sts->policy.max_age > m->sts_age.ttl ? sts->policy.max_age : m->sts_age.ttl;
         same = true;
     }
@@ -61,6 +77,8 @@ void switch_remember(struct switch_memory *m, const struct facts *f, uint32_t lo
         return;
     if (!m->started_ms)
         begin(m, f);
+    else if (m->is_undoing && !m->old_count)
+        take_old(m, f);
     uint32_t ttl = facts_mx_ttl(f);
     see(&m->ttl_high, f->now_ms, ttl > low ? ttl : 0);
     see(&m->old_mx, f->now_ms, switch_is_shown(f, SWITCH_OLD_HOSTS) ? whole_ttl(f) : 0);
@@ -112,6 +130,7 @@ json_t *switch_memory_json(const struct switch_memory *m)
     json_object_set_new(j, "new_mx", wait_json(&m->new_mx));
     json_object_set_new(j, "sts_id", json_of(m->sts_id));
     json_object_set_new(j, "sts_lacked", json_boolean(m->sts_lacked));
+    json_object_set_new(j, "sts_bars_old", json_boolean(m->sts_bars_old));
     json_object_set_new(j, "sts", wait_json(&m->sts));
     json_object_set_new(j, "sts_age", wait_json(&m->sts_age));
     return j;
@@ -129,6 +148,7 @@ void switch_memory_read(const json_t *j, struct arena *a, struct switch_memory *
                                   .new_mx = wait_of(json_object_get(j, "new_mx")),
                                   .sts_id = text(j, "sts_id", a),
                                   .sts_lacked = json_is_true(json_object_get(j, "sts_lacked")),
+                                  .sts_bars_old = json_is_true(json_object_get(j, "sts_bars_old")),
                                   .sts = wait_of(json_object_get(j, "sts")),
                                   .sts_age = wait_of(json_object_get(j, "sts_age"))};
     for (size_t i = 0; i < json_array_size(old) && out->old_count < SWITCH_OLD_MX_MAX; i++) {

@@ -24,14 +24,16 @@ struct switch_wait {
 struct switch_memory {
     int64_t started_ms; /* 0: never looked */
     bool is_undoing;
-    struct switch_mx old[SWITCH_OLD_MX_MAX]; /* as they were at the start */
+    /* As they were at the start; when it is undone and none were, those of who takes over. */
+    struct switch_mx old[SWITCH_OLD_MX_MAX];
     size_t old_count;
     uint32_t old_ttl;
     bool had_enforce; /* an enforced MTA-STS policy was there */
     /* The last MTA-STS policy that kept senders from the new host: it was enforced, or did not list it.
      * Senders hold on to it until they see another id. */
     struct str sts_id;
-    bool sts_lacked; /* it did not list the host */
+    bool sts_lacked;   /* it did not list the host */
+    bool sts_bars_old; /* it was enforced, and did not list an old one */
     struct switch_wait ttl_high, old_mx, new_mx;
     struct switch_wait sts;     /* that id, in caches */
     struct switch_wait sts_age; /* that policy, at senders, when the record is gone: its max_age */

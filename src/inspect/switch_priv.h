@@ -10,6 +10,12 @@ bool switch_mx_is_everywhere(const struct facts *f);
 enum switch_host { SWITCH_NEW_HOST, SWITCH_OLD_HOSTS };
 /* Our resolver or an authoritative server shows an MX record with the expected host, or with another. */
 bool switch_is_shown(const struct facts *f, enum switch_host which);
+/* An authoritative server that did not say what its MX records are, or NULL. */
+const struct facts_server *switch_silent_server(const struct facts *f);
+/* The MTA-STS policy is enforced and does not list an old MX host. */
+bool switch_sts_bars_old(const struct switch_memory *m, const struct facts *f);
+/* A priority behind all of those: what is added untested must get no mail. */
+uint16_t switch_behind(uint16_t highest);
 struct switch_mx switch_expected(const struct facts *f, uint16_t preference);
 
 void switch_await(const struct facts *f, struct switch_view *v, int64_t until_ms, struct str say);
