@@ -1,3 +1,4 @@
+#include "inspect/find_priv.h"
 #include "inspect/switch_priv.h"
 
 static const struct {
@@ -130,6 +131,17 @@ void switch_add_txt(const struct facts *f, struct switch_view *v)
                                                      .priority = -1};
 }
 
+const struct facts_dial *switch_failing_dial(const struct facts *f)
+{
+    enum { REPLY_BAD = 400 };
+    for (size_t i = 0; i < f->dial_count; i++) {
+        const struct facts_dial *d = &f->dials[i];
+        if (d->asked == DIAL_ANY && (d->end != DIAL_DONE || d->rcpt >= REPLY_BAD || !d->rcpt))
+            return d;
+    }
+    return NULL;
+}
+
 uint16_t switch_behind(uint16_t highest)
 {
     enum { LEAST = 20, STEP = 10 };
@@ -161,10 +173,23 @@ bool switch_mx_is_everywhere(const struct facts *f)
     return true;
 }
 
+/* All that is seen there is another name's. */
+static void say_alias(const struct facts *f, struct switch_view *v)
+{
+    size_t count;
+    const struct inspect_finding *kind = &domain_finding_kinds(&count)[FIND_CNAME_AT_DOMAIN];
+    v->step = SWITCH_STS_TESTING;
+    switch_yours(v, arena_printf(f->arena, "%s: %s", kind->sentence, kind->fix));
+}
+
 void switch_look(const struct switch_memory *m, const struct facts *f, const struct switch_options *o,
                  struct switch_view *out)
 {
     *out = (struct switch_view){.step = SWITCH_STEPS};
+    if (f->cname.status == DNS_DATA) {
+        say_alias(f, out);
+        return;
+    }
     switch_judge(m, f, o, out->held);
     while (out->step > 0 && !m->is_undoing && !switch_all_before(out->held, out->step))
         out->step--;

@@ -1,7 +1,7 @@
 #include "dns/name.h"
 #include "inspect/switch_priv.h"
 
-enum { PRIORITY_NEW = 20, PRIORITY_BEST = 0, PRIORITY_OLD = 30, REPLY_BAD = 400 };
+enum { PRIORITY_BEST = 0, PRIORITY_OLD = 30 };
 
 static bool ttl_is_low(const struct switch_memory *m, const struct facts *f, const struct switch_options *o)
 {
@@ -26,14 +26,29 @@ static bool host_is_published(const struct facts *f)
     return any;
 }
 
-static const struct facts_dial *failing_dial(const struct facts *f)
+static bool mx_is_null(const struct facts *f)
 {
-    for (size_t i = 0; i < f->dial_count; i++) {
-        const struct facts_dial *d = &f->dials[i];
-        if (d->asked == DIAL_ANY && (d->end != DIAL_DONE || d->rcpt >= REPLY_BAD || !d->rcpt))
-            return d;
-    }
-    return NULL;
+    const struct dns_answer *mx = facts_mx(f);
+    return mx->status == DNS_DATA && mx->n == 1 && !mx->records[0].mx.host.n;
+}
+
+static uint16_t highest_other(const struct facts *f)
+{
+    const struct dns_answer *mx = facts_mx(f);
+    uint16_t highest = 0;
+    for (size_t i = 0; mx->status == DNS_DATA && i < mx->n; i++)
+        if (!str_equal(mx->records[i].mx.host, f->expected) && mx->records[i].mx.preference > highest)
+            highest = mx->records[i].mx.preference;
+    return highest;
+}
+
+/* There, and mail comes to it before it was tested only when all others fail. */
+static bool mx_is_added(const struct switch_memory *m, const struct facts *f)
+{
+    const struct dns_record *e = facts_mx_expected(f);
+    uint16_t highest = highest_other(f);
+    return e && (m->is_tested || !switch_has_other(f) || e->mx.preference > highest ||
+                 e->mx.preference == UINT16_MAX);
 }
 
 static bool is_preferred(const struct facts *f)
@@ -74,8 +89,8 @@ void switch_judge(const struct switch_memory *m, const struct facts *f, const st
     held[SWITCH_STS_TESTING] = switch_sts_is_ready(m, f);
     held[SWITCH_LOWER_TTL] = ttl_is_low(m, f, o);
     held[SWITCH_DNSSEC] = f->dnssec && host_is_published(f);
-    held[SWITCH_ADD_MX] = facts_mx_expected(f);
-    held[SWITCH_TEST] = f->dial_count && !failing_dial(f);
+    held[SWITCH_ADD_MX] = mx_is_added(m, f);
+    held[SWITCH_TEST] = f->dial_count && !switch_failing_dial(f);
     held[SWITCH_PREFER] = is_preferred(f);
     held[SWITCH_REMOVE_OLD] =
         facts_mx_is_alone(f) && switch_mx_is_everywhere(f) && f->now_ms >= m->old_mx.until_ms;
@@ -105,7 +120,7 @@ static void say_lower_ttl(const struct switch_memory *m, const struct facts *f,
 
 static void say_test(const struct facts *f, struct switch_view *v)
 {
-    const struct facts_dial *d = failing_dial(f);
+    const struct facts_dial *d = switch_failing_dial(f);
     char text[ADDR_TEXT];
     if (!d) {
         switch_await(f, v, 0, STR("no address of the new MX host is known yet"));
@@ -123,10 +138,17 @@ static void say_test(const struct facts *f, struct switch_view *v)
 
 static void say_add(const struct facts *f, const struct switch_options *o, struct switch_view *v)
 {
-    bool other = switch_has_other(f);
-    switch_yours(v, other ? STR("at your DNS provider, add the new MX record behind the ones that are there:")
-                          : STR("at your DNS provider, add:"));
-    switch_add_mx(f, v, "add", switch_expected(f, other ? PRIORITY_NEW : PRIORITY_BEST), switch_low(o));
+    bool other = switch_has_other(f), there = facts_mx_expected(f);
+    switch_yours(
+        v, mx_is_null(f)
+               ? STR("the domain says that it takes no mail (null MX), which no other record may stand "
+                     "beside: at your DNS provider, change it to the new MX record, in one change:")
+           : there ? STR("mail would come to the new MX host before it is tested: at your DNS provider, put "
+                         "its record behind the others:")
+           : other ? STR("at your DNS provider, add the new MX record behind the ones that are there:")
+                   : STR("at your DNS provider, add:"));
+    switch_add_mx(f, v, there || mx_is_null(f) ? "change" : "add",
+                  switch_expected(f, other ? switch_behind(highest_other(f)) : PRIORITY_BEST), switch_low(o));
 }
 
 static void say_prefer(const struct facts *f, const struct switch_options *o, struct switch_view *v)

@@ -73,12 +73,14 @@ static void see_policy(struct switch_memory *m, const struct facts *f)
 
 void switch_remember(struct switch_memory *m, const struct facts *f, uint32_t low)
 {
-    if (facts_mx(f)->status == DNS_ERROR) /* nothing was seen */
+    /* Nothing was seen, or another name's records. */
+    if (facts_mx(f)->status == DNS_ERROR || f->cname.status == DNS_DATA)
         return;
     if (!m->started_ms)
         begin(m, f);
     else if (m->is_undoing && !m->old_count)
         take_old(m, f);
+    m->is_tested = facts_mx_expected(f) && (m->is_tested || (f->dial_count && !switch_failing_dial(f)));
     uint32_t ttl = facts_mx_ttl(f);
     see(&m->ttl_high, f->now_ms, ttl > low ? ttl : 0);
     see(&m->old_mx, f->now_ms, switch_is_shown(f, SWITCH_OLD_HOSTS) ? whole_ttl(f) : 0);
@@ -124,6 +126,7 @@ json_t *switch_memory_json(const struct switch_memory *m)
     json_object_set_new(j, "undoing", json_boolean(m->is_undoing));
     json_object_set_new(j, "old", old);
     json_object_set_new(j, "old_ttl", json_integer(m->old_ttl));
+    json_object_set_new(j, "tested", json_boolean(m->is_tested));
     json_object_set_new(j, "had_enforce", json_boolean(m->had_enforce));
     json_object_set_new(j, "ttl_high", wait_json(&m->ttl_high));
     json_object_set_new(j, "old_mx", wait_json(&m->old_mx));
@@ -142,6 +145,7 @@ void switch_memory_read(const json_t *j, struct arena *a, struct switch_memory *
     *out = (struct switch_memory){.started_ms = number(j, "started_ms"),
                                   .is_undoing = json_is_true(json_object_get(j, "undoing")),
                                   .old_ttl = (uint32_t)number(j, "old_ttl"),
+                                  .is_tested = json_is_true(json_object_get(j, "tested")),
                                   .had_enforce = json_is_true(json_object_get(j, "had_enforce")),
                                   .ttl_high = wait_of(json_object_get(j, "ttl_high")),
                                   .old_mx = wait_of(json_object_get(j, "old_mx")),

@@ -28,6 +28,7 @@ struct switch_memory {
     struct switch_mx old[SWITCH_OLD_MX_MAX];
     size_t old_count;
     uint32_t old_ttl;
+    bool is_tested;   /* the new host took mail for the domain while an MX record named it */
     bool had_enforce; /* an enforced MTA-STS policy was there */
     /* The last MTA-STS policy that kept senders from the new host: it was enforced, or did not list it.
      * Senders hold on to it until they see another id. */

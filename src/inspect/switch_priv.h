@@ -14,6 +14,8 @@ bool switch_is_shown(const struct facts *f, enum switch_host which);
 const struct facts_server *switch_silent_server(const struct facts *f);
 /* The MTA-STS policy is enforced and does not list an old MX host. */
 bool switch_sts_bars_old(const struct switch_memory *m, const struct facts *f);
+/* An address at which the new host does not take mail for the domain, or NULL. */
+const struct facts_dial *switch_failing_dial(const struct facts *f);
 /* A priority behind all of those: what is added untested must get no mail. */
 uint16_t switch_behind(uint16_t highest);
 struct switch_mx switch_expected(const struct facts *f, uint16_t preference);

@@ -26,7 +26,8 @@ static void mx_is(struct life *l, uint32_t ttl, const char *records)
         struct str one = str_cut(&rest, ','), word = str_word(&one);
         uint32_t preference;
         ENSURE(str_to_u32(word, &preference));
-        add_mx(&l->f, (uint16_t)preference, arena_cstr(&l->a, str_word(&one)));
+        struct str host = str_word(&one);
+        add_mx(&l->f, (uint16_t)preference, arena_cstr(&l->a, str_equal(host, STR(".")) ? STR("") : host));
     }
     spread_mx(&l->f, ttl);
 }
@@ -480,6 +481,90 @@ static void back_by_a_policy(void **state)
     arena_release(&l.a);
 }
 
+/* What is there, and what is asked for. */
+static const struct {
+    const char *mx;
+    bool works; /* the new host takes mail */
+    enum switch_step step;
+    const char *what; /* NULL: nothing is asked for */
+    int priority;
+} ADDITIONS[] = {
+    {"", false, SWITCH_ADD_MX, "add", 0},
+    {"0 .", false, SWITCH_ADD_MX, "change", 0},
+    {"10 " OLD_HOST, false, SWITCH_ADD_MX, "add", 20},
+    {"11 " OLD_HOST, false, SWITCH_ADD_MX, "add", 21},
+    {"50 " OLD_HOST, false, SWITCH_ADD_MX, "add", 60},
+    {"20 " OLD_HOST ",50 mx2.old.example", true, SWITCH_ADD_MX, "add", 60},
+    {"65530 " OLD_HOST, false, SWITCH_ADD_MX, "add", 65535},
+    {"20 " OLD_HOST ",20 " HOST, false, SWITCH_ADD_MX, "change", 30},
+    {"50 " OLD_HOST ",20 " HOST, false, SWITCH_ADD_MX, "change", 60},
+    {"10 " OLD_HOST ",30 mx2.old.example,20 " HOST, false, SWITCH_ADD_MX, "change", 40},
+    {"50 " OLD_HOST ",60 " HOST, false, SWITCH_TEST, NULL, 0},
+    {"65535 " OLD_HOST ",65535 " HOST, false, SWITCH_TEST, NULL, 0},
+    {"50 " OLD_HOST ",20 " HOST, true, SWITCH_PREFER, "change", 0},
+    {"20 " OLD_HOST ",20 " HOST, true, SWITCH_PREFER, "change", 0},
+};
+
+static void what_is_new_comes_last(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof ADDITIONS / sizeof *ADDITIONS; i++) {
+        struct life l;
+        begin(&l);
+        l.f.dnssec = true;
+        mx_is(&l, 300, ADDITIONS[i].mx);
+        l.f.dials[0].rcpt = ADDITIONS[i].works ? 250 : 550;
+        look(&l);
+        if (l.v.step != ADDITIONS[i].step)
+            fail_msg("%s: %s: %s", ADDITIONS[i].mx, switch_step_name(l.v.step), l.v.say.p);
+        if (ADDITIONS[i].what)
+            expect_record(&l, 0, ADDITIONS[i].what, ADDITIONS[i].priority, HOST, 300);
+        assert_int_equal(l.v.records, ADDITIONS[i].what != NULL);
+        arena_release(&l.a);
+    }
+}
+
+/* Once tested, a bad moment does not send it back. */
+static void a_test_counts_while_the_record_is_there(void **state)
+{
+    (void)state;
+    struct life l;
+    begin(&l);
+    l.f.dnssec = true;
+    mx_is(&l, 300, "10 " OLD_HOST ",20 " HOST);
+    EXPECT(&l, SWITCH_PREFER, SWITCH_YOURS_TURN);
+    mx_is(&l, 300, "30 " OLD_HOST ",0 " HOST);
+    l.f.dials[0].rcpt = 451;
+    EXPECT(&l, SWITCH_TEST, SWITCH_AWAITED_TURN);
+    mx_is(&l, 300, "30 " OLD_HOST);
+    look(&l);
+    mx_is(&l, 300, "30 " OLD_HOST ",0 " HOST);
+    EXPECT(&l, SWITCH_ADD_MX, SWITCH_YOURS_TURN);
+    expect_record(&l, 0, "change", 40, HOST, 300);
+    arena_release(&l.a);
+}
+
+/* The records that a resolver shows for an alias are those of its target. */
+static void an_alias_comes_before_all(void **state)
+{
+    (void)state;
+    struct life l;
+    for (int undo = 0; undo < 2; undo++) {
+        begin(&l);
+        l.f.dane = true;
+        l.m.is_undoing = undo;
+        l.f.cname.status = DNS_DATA;
+        l.f.cname.n = 1;
+        look(&l);
+        assert_int_equal(l.v.turn, SWITCH_YOURS_TURN);
+        assert_int_equal(l.v.action, SWITCH_NOTHING);
+        assert_int_equal(l.v.records, 0);
+        assert_true(str_starts(l.v.say, STR("the domain is an alias (CNAME)")));
+        assert_int_equal(l.m.started_ms, 0);
+        arena_release(&l.a);
+    }
+}
+
 /* A wait begins where the change is first seen, however long nobody looked before. */
 static void nobody_looked_for_long(void **state)
 {
@@ -620,6 +705,9 @@ int main(void)
         cmocka_unit_test(back_to_somebody_new),
         cmocka_unit_test(back_on_every_server),
         cmocka_unit_test(back_by_a_policy),
+        cmocka_unit_test(what_is_new_comes_last),
+        cmocka_unit_test(a_test_counts_while_the_record_is_there),
+        cmocka_unit_test(an_alias_comes_before_all),
         cmocka_unit_test(nobody_looked_for_long),
         cmocka_unit_test(the_last_server_counts),
         cmocka_unit_test(the_policy_record_has_a_whole_ttl),
