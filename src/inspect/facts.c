@@ -133,6 +133,11 @@ bool facts_is_protected(const struct facts *f)
            dials_are_good(f);
 }
 
+bool facts_dane_is_wanted(const struct facts *f)
+{
+    return f->dane || (f->is_named && !f->is_allocated);
+}
+
 static bool failed_here(const struct dns_answer *a)
 {
     return a->status == DNS_ERROR && (a->error == DNS_ERROR_TIMEOUT || a->error == DNS_ERROR_REFUSED);

@@ -100,6 +100,7 @@ struct facts {
     bool dnssec, dane;
     struct str expected; /* MX host that the domain's MX should name */
     bool is_allocated;   /* the MX host is one of our MX zones */
+    bool is_named;       /* the MX host is another's, and was named by hand: so is its DANE, if any */
     struct str mx_zone;  /* allocated: which zone */
     struct str hostname; /* of this installation: a legacy MX host */
     struct addr *edges;  /* where we receive; may be none */
@@ -158,6 +159,8 @@ const char *facts_certificate_fault(const struct facts *f, const struct facts_di
 size_t facts_tlsa_usable(const struct facts *f);
 /* Every sender that validates is led to the expected MX host and to nobody else, and authenticates it. */
 bool facts_is_protected(const struct facts *f);
+/* The domain is meant to have DANE: it is enabled, or nothing that we do can enable it. */
+bool facts_dane_is_wanted(const struct facts *f);
 /* Nothing can be said: our resolver fails, not the domain. */
 bool facts_is_unknown(const struct facts *f);
 /* "ns1.example (192.0.2.53)". */

@@ -105,6 +105,10 @@ static bool find_chain(struct finder *x, const struct facts_zone *z)
     }
     if (z->ds.status != DNS_DATA)
         return false;
+    if (z->ds.security != DNS_SECURE) {
+        find_add(x, FIND_ABOVE_UNSIGNED, z->name, ds_text(x, z));
+        return false;
+    }
     if (!has_known_ds(z)) {
         find_add(x, FIND_ALGORITHM_UNKNOWN, z->name, ds_text(x, z));
         return false;

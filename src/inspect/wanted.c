@@ -14,6 +14,7 @@ static enum err load_row(struct call *c, struct facts *f)
         f->expected = arena_str(f->arena, db_text(q, 1));
         f->dnssec = db_int(q, 2);
         f->dane = db_int(q, 3);
+        f->is_named = f->expected.n && !f->dnssec;
     }
     enum err e = db_end(q, c->why);
     if (e || found)
@@ -110,7 +111,7 @@ struct wanted_seen wanted_seen_of(const struct facts *f)
         seen.what = SEEN_NOTHING;
     else if (facts_is_protected(f))
         seen.what = SEEN_PROTECTED;
-    else if (!f->dane && f->is_allocated)
+    else if (!facts_dane_is_wanted(f))
         seen.what = SEEN_GIVEN_UP;
     return seen;
 }

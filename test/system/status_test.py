@@ -119,7 +119,7 @@ ZONES = {
     "EC007": (MX + f"mx A {REFUSES}\n" + TLSA, {}),
 }
 OLDER = {"ED014": WHOLE, "ET002": MX + HOST, "ET003": MX + HOST + "_25._tcp.mx TLSA <3 1 1 somebody>\n"}
-ELSEWHERE = {"EG003", "EX010", "ET001", "EK001", "EK002", "EK003"}  # codes with a test of their own
+ELSEWHERE = {"EG003", "ED015", "EX010", "ET001", "EK001", "EK002", "EK003"}  # codes with a test of their own
 
 
 class Both(Identity):
@@ -185,6 +185,8 @@ def publish(lab):
     lab.add_zones(*(Zone(names[code], text, **options) for code, (text, options) in ZONES.items()),
                   Zone("ex010.example", f"mail CNAME mx.eg001.example.\nmx A {GOOD}\n"),
                   Zone("lost.example", WHOLE))
+    lab.add_zone("ed015.above.example", WHOLE)
+    lab.add_zone("above.example", lab.internet.delegations["ed015.above.example."], signed=False)
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +200,8 @@ def eyes(world_lab, build):
     edge.cli("tenant", "add", "acme")
     hop = f"lmtp:{world.MAILBOXES}:{lab.lmtp_port}"
     hosts = {f"{code.lower()}.example": f"mx.{code.lower()}.example" for code in ZONES}
-    hosts |= {"es007.example": "a.mx.es007.example", "mail.ex010.example": "mx.ex010.example", "lost.example": "mx.lost.example"}
+    hosts |= {"es007.example": "a.mx.es007.example", "mail.ex010.example": "mx.ex010.example", "lost.example": "mx.lost.example",
+              "ed015.above.example": "mx.ed015.above.example"}
     for domain, host in hosts.items():
         edge.cli("domain", "add", domain, "--tenant", "acme", "--mailbox-host", hop, "--mx-host", host)
     yield edge
@@ -229,6 +232,13 @@ def test_the_defect_is_found(reports, code):
 
 def test_an_alias_at_the_domain_is_found(reports):
     assert "EX010" in [finding["code"] for finding in reports["mail.ex010.example"]["findings"]]
+
+
+def test_a_zone_above_that_is_not_signed_is_found(eyes):
+    report = json.loads(eyes.try_cli("domain", "status", "ed015.above.example", "--json").stdout)[0]
+    found = [finding for finding in report["findings"] if finding["code"] == "ED015"]
+    assert found and found[0]["subject"] == "ed015.above.example" and found[0]["evidence"].startswith("DS "), report["findings"]
+    assert report["state"] == "unprotected" and report["mx_security"] == "insecure"
 
 
 def test_nothing_is_found_where_nothing_is_wrong(reports):
@@ -268,7 +278,7 @@ def test_many_are_told_in_a_line_each(eyes, tmp_path):
     assert done.returncode == 1
     summary = eyes.try_cli("domain", "status", "--all", "--json")
     every = json.loads(summary.stdout)
-    assert every["checked"] == len(ZONES) + 2 == len(every["domains"])
+    assert every["checked"] == len(ZONES) + 3 == len(every["domains"])
     assert every["codes"]["EX002"] == 1
 
 

@@ -38,6 +38,30 @@ static void lost(struct facts *f)
     f->lost_ms = NOW - DAY;
     f->mx.security = DNS_INSECURE;
 }
+/* What is not wanted is not lost, and what was not seen neither. */
+static void lost_by_hand(struct facts *f)
+{
+    lost(f);
+    f->dane = f->dnssec = f->is_allocated = false;
+    f->is_named = true;
+}
+static void given_up(struct facts *f)
+{
+    lost(f);
+    f->dane = false;
+}
+static void gone_back(struct facts *f)
+{
+    lost(f);
+    f->dane = f->dnssec = f->is_allocated = false;
+}
+static void lost_or_not(struct facts *f)
+{
+    lost(f);
+    f->mx.status = DNS_ERROR;
+    f->mx.error = DNS_ERROR_TIMEOUT;
+    f->mx_unvalidated = f->mx;
+}
 static void lookup_fails(struct facts *f)
 {
     f->mx.status = DNS_ERROR;
@@ -137,6 +161,10 @@ static void strange_algorithm(struct facts *f)
     char *p = arena_cstr(f->arena, f->zone.ds.records[0].opaque);
     p[2] = (char)250;
     f->zone.ds.records[0].opaque.p = p;
+}
+static void above_unsigned(struct facts *f)
+{
+    f->zone.ds.security = f->mx.security = DNS_INSECURE;
 }
 static void silent(struct facts *f)
 {
@@ -449,6 +477,10 @@ static const struct row {
     R(dnssec_off, "EG001", PROTECTED),
     R(dane_off, "EG002", PROTECTED),
     R(lost, "EG003", BROKEN),
+    R(lost_by_hand, "EG003 EG001 EG002", BROKEN),
+    R(given_up, "EG002", UNPROTECTED),
+    R(gone_back, "EG001 EG002", UNPROTECTED),
+    R(lost_or_not, "EG004", UNKNOWN),
     R(lookup_fails, "EG004", UNPROTECTED),
     R(host_missing, "EG005", BROKEN),
     R(unsigned_zone, "ED001", PROTECTED),
@@ -466,6 +498,7 @@ static const struct row {
     R(iterations, "ED011", PROTECTED),
     R(no_iterations, "", PROTECTED),
     R(strange_algorithm, "ED012", PROTECTED),
+    R(above_unsigned, "ED015", UNPROTECTED),
     R(silent, "ED013", PROTECTED),
     R(lags, "ED014", PROTECTED),
     R(lags_around_zero, "ED014", PROTECTED),
