@@ -143,6 +143,39 @@ def test_a_ttl_that_nobody_keeps_to_is_not_asked_for(customer):
     assert done.returncode == 2 and "less than 30 seconds" in done.stderr
 
 
+def test_a_domain_that_takes_no_mail_and_leaves_again(lab, customer):
+    """A null MX record is replaced in one change; later somebody else takes over, of whom nothing is known."""
+    other = Customer(lab, customer.edge, "nullmx.example")
+    old, host = f"old.{other.domain}", "nullmx-example.mx-switch.example"
+    lab.add_zone(other.domain, "@ 3 MX 0 .\n")
+    view = other.reaches("add-mx", "yours")
+    assert "null MX" in view["say"] and view["records"] == [
+        {"action": "change", "type": "MX", "name": "@", "value": host, "priority": 0, "ttl": ASKED_TTL}]
+    other.enters(3600, f"0 {host}.")
+    assert other.reaches("done", "done")["did"] == [] and other.switch()["protected"]
+
+    before = customer.edge.json("domain", "show", other.domain)
+    view = other.switch("--undo")
+    assert (view["turn"], view["did"], view["records"]) == ("yours", [], []), view
+    assert "first add the MX record of the host that takes over" in view["say"]
+    assert customer.edge.json("domain", "show", other.domain) == before and before["dane"] and before["dnssec"]
+    other.enters(LOW_TTL, f"0 {host}.", f"30 {old}.")
+    assert other.reaches("prefer", "yours", "--undo")["records"][0] == {
+        "action": "change", "type": "MX", "name": "@", "value": host, "priority": 40, "ttl": ASKED_TTL}
+    other.enters(LOW_TTL, f"40 {host}.", f"30 {old}.")
+    other.reaches("add-mx", "yours", "--undo")
+    other.enters(LOW_TTL, f"30 {old}.")
+    view = other.switch("--undo")
+    assert view["turn"] == "awaited" and customer.edge.json("domain", "show", other.domain)["dnssec"], "caches hold it"
+
+
+def test_an_alias_at_the_domain_is_said_first(lab, customer):
+    lab.add_zone("alias-switch.example", f"mail CNAME mx.elsewhere.example.\nold A {OLD}\n")
+    view = Customer(lab, customer.edge, "mail.alias-switch.example").switch()
+    assert (view["turn"], view["did"], view["records"]) == ("yours", [], []), view
+    assert view["say"].startswith("the domain is an alias (CNAME)")
+
+
 class Waiting:
     """`kedge domain switch --wait` at somebody's terminal. What it says goes to a file of its own."""
 
