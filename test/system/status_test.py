@@ -3,7 +3,6 @@
 Codes that need an MX zone of our own (ET001, EK001, EK002, EK003) are in switch_test.py.
 """
 
-import http.server
 import json
 import os
 import pty
@@ -23,6 +22,7 @@ from lab import namespace, process, world
 from lab.internet import Authority
 from lab.kedge import Kedge, find
 from lab.pki import Identity
+from lab.policies import PolicyServer, policy
 from lab.signer import Spoil
 from lab.world import Forge, Zone
 
@@ -40,11 +40,6 @@ HOST = f"mx A {GOOD}\n"
 TLSA = "_25._tcp.mx TLSA <3 1 1 status>\n"
 WHOLE = MX + HOST + TLSA
 STS = "_mta-sts TXT \"v=STSv1; id=1\"\n" + f"mta-sts A {WEB}\n"
-
-
-def policy(*lines: str) -> str:
-    """A policy's text."""
-    return "\r\n".join(["version: STSv1", "max_age: 86400", *lines, ""])
 
 
 POLICIES = {
@@ -133,30 +128,6 @@ class Both(Identity):
         return context
 
 
-class Policies(http.server.BaseHTTPRequestHandler):
-    """The web server of mta-sts.*: the policy by name, 404 for the others."""
-
-    def do_GET(self):  # pylint: disable=invalid-name
-        """Answers with the policy of the host that was asked for."""
-        text = POLICIES.get(self.headers["Host"].removeprefix("mta-sts."), "")
-        found = text and self.path == "/.well-known/mta-sts.txt"
-        self.send_response(200 if found else 404)
-        self.send_header("Content-Type", "text/plain")
-        self.end_headers()
-        self.wfile.write(text.encode())
-
-    def log_message(self, *_):  # pylint: disable=arguments-differ
-        """Says nothing."""
-
-
-def serve_policies(address: str, identity: Identity):
-    """Starts a web server for policies."""
-    namespace.add_address(address)
-    server = http.server.ThreadingHTTPServer((address, 443), Policies)
-    server.socket = identity.server_context().wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-
-
 def start_servers(lab):
     """The mail and web servers that the zones lead to."""
     names = tuple(f"mx.{code.lower()}.example" for code in ZONES if code != "EC006")
@@ -170,8 +141,8 @@ def start_servers(lab):
     web = lab.identity("status-web", tuple(f"mta-sts.es00{n}.example" for n in (4, 5, 6, 7, 8))
                        + ("mta-sts.ec006.example", "mta-sts.ec008.example"),
                        issuer=authority)
-    serve_policies(WEB, web)
-    serve_policies(BAD_WEB, lab.identity("status-bad-web", ("elsewhere.example",), issuer=authority))
+    PolicyServer(WEB, web, POLICIES)
+    PolicyServer(BAD_WEB, lab.identity("status-bad-web", ("elsewhere.example",), issuer=authority), POLICIES)
     return authority
 
 
