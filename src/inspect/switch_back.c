@@ -100,6 +100,10 @@ static bool say_caches(const struct switch_memory *m, const struct facts *f, str
     v->step = SWITCH_ADD_MX;
     if (f->dnssec && switch_is_shown(f, SWITCH_NEW_HOST)) {
         switch_await(f, v, 0, STR("an authoritative server still has the new MX record: its host must stay"));
+    } else if (f->dnssec && !f->zone.n && facts_mx(f)->status != DNS_NXDOMAIN) {
+        switch_await(f, v, 0,
+                     STR("the domain's authoritative servers cannot be found, and so be asked whether they "
+                         "still have the new MX record"));
     } else if (silent) {
         struct str name = facts_server_text(f->arena, silent);
         switch_await(

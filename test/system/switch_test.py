@@ -253,6 +253,43 @@ def test_wait_goes_along_to_the_end(lab, customer):
     assert other.switch("--wait")["turn"] == "done", "and it says so again at once"
 
 
+def test_a_policy_is_changed_first_and_enforced_last(lab, customer):
+    """Senders that follow MTA-STS go by what they remember, and want a certificate of a known authority."""
+    known = lab.identities["switch-authority"]
+    other = Customer(lab, customer.edge, "policy.example")
+    old, host = f"old.{other.domain}", "policy-example.mx-switch.example"
+    server = PolicyServer(WEB, lab.identity("switch-web", (f"mta-sts.{other.domain}",), issuer=known),
+                          {other.domain: policy("mode: enforce", f"mx: {old}")})
+
+    def enters(policy_id: int, ttl: int, *mx: str):
+        lab.add_zone(other.domain, "".join(f"@ {ttl} MX {one}\n" for one in mx) + f"old A {OLD}\nmta-sts A {WEB}\n"
+                     f"_mta-sts {LOW_TTL} TXT \"v=STSv1; id={policy_id}\"\n")
+
+    enters(1, LOW_TTL, f"10 {old}.")
+    view = other.reaches("mta-sts-testing", "yours")
+    assert f'add the line "mx: {host}"' in view["say"] and view["records"][0]["name"] == "_mta-sts"
+    server.texts[other.domain] = policy("mode: testing", f"mx: {old}", f"mx: {host}")
+    time.sleep(LOW_TTL + 1)
+    view = other.switch()
+    assert (view["name"], view["turn"]) == ("mta-sts-testing", "yours") and "its id is not" in view["say"], view["say"]
+    enters(2, LOW_TTL, f"10 {old}.")
+    view = other.switch()
+    assert view["turn"] == "awaited" and 0 < view["seconds"] <= LOW_TTL, view
+    other.reaches("add-mx", "yours")
+    enters(2, 3600, f"0 {host}.")
+    view = other.reaches("mta-sts-enforce", "yours")
+    assert "is of no known authority" in view["say"] and "kedge key stage" in view["say"] and view["records"] == []
+    server.texts[other.domain] = policy("mode: enforce", f"mx: {host}")
+    report = json.loads(customer.edge.try_cli("domain", "status", other.domain, "--json").stdout)[0]
+    assert [finding["code"] for finding in report["findings"]] == ["EC008"] and report["state"] == "broken", report["findings"]
+
+    ours = lab.identity("switch-known", ("*.mx-switch.example",), issuer=known)
+    customer.edge.cli("key", "stage", "g1", "--cert", ours.chain_file, "--key", ours.key_file)
+    view = other.reaches("done", "done")
+    assert view["protected"] and all(step["holds"] for step in view["steps"])
+    other.mail_flows()
+
+
 def codes_of(edge, domain: str) -> list[str]:
     """The codes of a domain's findings now."""
     done = edge.try_cli("domain", "status", domain, "--json")
@@ -302,40 +339,3 @@ def test_keys_and_records_that_are_missing(lab, customer):
     sink = lab.sink("mx.impostor.example", EDGE, "somebody")
     assert "EK003" in codes_of(edge, "promised.example")
     sink.close()
-
-
-def test_a_policy_is_changed_first_and_enforced_last(lab, customer):
-    """Senders that follow MTA-STS go by what they remember, and want a certificate of a known authority."""
-    known = lab.identities["switch-authority"]
-    other = Customer(lab, customer.edge, "policy.example")
-    old, host = f"old.{other.domain}", "policy-example.mx-switch.example"
-    server = PolicyServer(WEB, lab.identity("switch-web", (f"mta-sts.{other.domain}",), issuer=known),
-                          {other.domain: policy("mode: enforce", f"mx: {old}")})
-
-    def enters(policy_id: int, ttl: int, *mx: str):
-        lab.add_zone(other.domain, "".join(f"@ {ttl} MX {one}\n" for one in mx) + f"old A {OLD}\nmta-sts A {WEB}\n"
-                     f"_mta-sts {LOW_TTL} TXT \"v=STSv1; id={policy_id}\"\n")
-
-    enters(1, LOW_TTL, f"10 {old}.")
-    view = other.reaches("mta-sts-testing", "yours")
-    assert f'add the line "mx: {host}"' in view["say"] and view["records"][0]["name"] == "_mta-sts"
-    server.texts[other.domain] = policy("mode: testing", f"mx: {old}", f"mx: {host}")
-    time.sleep(LOW_TTL + 1)
-    view = other.switch()
-    assert (view["name"], view["turn"]) == ("mta-sts-testing", "yours") and "its id is not" in view["say"], view["say"]
-    enters(2, LOW_TTL, f"10 {old}.")
-    view = other.switch()
-    assert view["turn"] == "awaited" and 0 < view["seconds"] <= LOW_TTL, view
-    other.reaches("add-mx", "yours")
-    enters(2, 3600, f"0 {host}.")
-    view = other.reaches("mta-sts-enforce", "yours")
-    assert "is of no known authority" in view["say"] and "kedge key stage" in view["say"] and view["records"] == []
-    server.texts[other.domain] = policy("mode: enforce", f"mx: {host}")
-    report = json.loads(customer.edge.try_cli("domain", "status", other.domain, "--json").stdout)[0]
-    assert [finding["code"] for finding in report["findings"]] == ["EC008"] and report["state"] == "broken", report["findings"]
-
-    ours = lab.identity("switch-known", ("*.mx-switch.example",), issuer=known)
-    customer.edge.cli("key", "stage", "g1", "--cert", ours.chain_file, "--key", ours.key_file)
-    view = other.reaches("done", "done")
-    assert view["protected"] and all(step["holds"] for step in view["steps"])
-    other.mail_flows()

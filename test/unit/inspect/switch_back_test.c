@@ -100,6 +100,13 @@ static void back_on_every_server(void **state)
     EXPECT(&l, SWITCH_ADD_MX, SWITCH_AWAITED_TURN);
     assert_non_null(strstr(l.v.say.p, "ns1.example (192.0.2.53) does not say"));
     mx_is(&l, 300, "10 " OLD_HOST);
+    l.f.zone.n = 0;
+    EXPECT(&l, SWITCH_ADD_MX, SWITCH_AWAITED_TURN);
+    assert_non_null(strstr(l.v.say.p, "servers cannot be found"));
+    l.f.mx.status = DNS_NXDOMAIN; /* there are none any more */
+    EXPECT(&l, SWITCH_DNSSEC, SWITCH_OURS_TURN);
+    l.f.mx.status = DNS_DATA;
+    l.f.zone.n = 2;
     EXPECT(&l, SWITCH_DNSSEC, SWITCH_OURS_TURN);
     arena_release(&l.a);
 }
