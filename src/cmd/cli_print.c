@@ -173,7 +173,9 @@ static void print_change(const struct cli_noun *noun, const char *done, json_t *
     if (domain && host && until)
         printf("Its MX host %s stays until %s: take it out of the MX record before.\n", host, until);
     else if (domain && host && strcmp(done, "dnssec enabled") == 0)
-        printf("At its DNS provider, add: %s. MX 20 %s.\n", domain, host);
+        printf("At its DNS provider, add, behind the MX records that are there (20, or 10 more than the "
+               "highest): %s. MX 20 %s.\n",
+               domain, host);
     buf_release(&text);
 }
 

@@ -38,7 +38,7 @@ const struct cli_option cli_options[] = {
     {"wait", NULL, CLI_FLAG, "wait", NULL, "stay until all is done, and say each step as it comes"},
     {"undo", NULL, CLI_FLAG, "undo", NULL, "go back, the last step first"},
     {"low-ttl", "SECONDS", CLI_TEXT, "low_ttl", NULL,
-     "how low the TTL of the MX records shall be while they change; default: 300"},
+     "how low the TTL of the MX records shall be while they change, 30 at the least; default: 300"},
     {"edge-group", "GROUP", CLI_TEXT, "edge_group", NULL,
      "the edge group whose addresses the MX hosts get; default: the only one there is"},
     {"address", "IP", CLI_MANY, "address", NULL, "an address of the group's edges, as senders see it"},

@@ -35,6 +35,23 @@ uint32_t facts_mx_ttl(const struct facts *f)
     return told ? highest : mx->status == DNS_DATA ? mx->ttl : 0;
 }
 
+struct str facts_sts_name(const struct facts *f)
+{
+    return arena_printf(f->arena, "_mta-sts.%.*s", STR_ARG(f->domain));
+}
+
+uint32_t facts_sts_ttl(const struct facts *f)
+{
+    struct str name = facts_sts_name(f);
+    uint32_t highest = f->sts.ttl;
+    for (size_t i = 0; i < f->zone.n; i++) {
+        const struct facts_set *set = facts_set(&f->zone.servers[i], name, DNS_TXT);
+        if (set && set->ttl > highest) /* an alias has one, too */
+            highest = set->ttl;
+    }
+    return highest;
+}
+
 const struct dns_record *facts_mx_expected(const struct facts *f)
 {
     const struct dns_answer *mx = facts_mx(f);
@@ -76,6 +93,15 @@ size_t facts_tlsa_usable(const struct facts *f)
     return n;
 }
 
+const char *facts_certificate_fault(const struct facts *f, const struct facts_dial *d)
+{
+    return d->end != DIAL_DONE            ? "is not shown"
+           : d->not_after_ms <= f->now_ms ? "has expired"
+           : !d->is_named                 ? "is for another name"
+           : !d->is_trusted               ? "is of no known authority"
+                                          : NULL;
+}
+
 bool facts_dial_matches(const struct facts *f, const struct facts_dial *d)
 {
     if (d->end != DIAL_DONE)
@@ -105,6 +131,11 @@ bool facts_is_protected(const struct facts *f)
            (f->a.status == DNS_ERROR || dns_answer_is_secure(&f->a)) &&
            (f->aaaa.status == DNS_ERROR || dns_answer_is_secure(&f->aaaa)) && facts_tlsa_usable(f) &&
            dials_are_good(f);
+}
+
+bool facts_dane_is_wanted(const struct facts *f)
+{
+    return f->dane || (f->is_named && !f->is_allocated);
 }
 
 static bool failed_here(const struct dns_answer *a)

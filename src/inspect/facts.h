@@ -42,8 +42,10 @@ struct facts_zone {
     size_t n;
 };
 
-/* How far a connection came. X(NAME, "what happened") */
+/* How far a connection came. X(NAME, "what happened"). First what a dial is that nobody made: what is all
+ * zero has proven nothing. */
 #define DIAL_TABLE(X)                                                                                        \
+    X(NOT_MADE, "no connection was made")                                                                    \
     X(DONE, "STARTTLS works")                                                                                \
     X(CONNECT, "the connection fails")                                                                       \
     X(GREETING, "the greeting is no welcome")                                                                \
@@ -98,6 +100,7 @@ struct facts {
     bool dnssec, dane;
     struct str expected; /* MX host that the domain's MX should name */
     bool is_allocated;   /* the MX host is one of our MX zones */
+    bool is_named;       /* the MX host is another's, and was named by hand: so is its DANE, if any */
     struct str mx_zone;  /* allocated: which zone */
     struct str hostname; /* of this installation: a legacy MX host */
     struct addr *edges;  /* where we receive; may be none */
@@ -115,7 +118,7 @@ struct facts {
     struct dns_answer *other_a, *other_aaaa; /* of MX hosts, parallel to the records of facts_mx */
 
     /* What each authoritative server says. */
-    struct facts_zone zone;      /* the one the domain is in: SOA, DNSKEY, NSEC3PARAM, MX */
+    struct facts_zone zone;      /* the one the domain is in: SOA, DNSKEY, NSEC3PARAM, MX, TXT of MTA-STS */
     struct facts_zone host_zone; /* the one the expected MX host is in: SOA, DNSKEY, NSEC3PARAM, A, AAAA,
                                     TLSA, TLSA at _tcp */
 
@@ -138,6 +141,9 @@ const struct facts_set *facts_set(const struct facts_server *s, struct str owner
 const char *dial_end_sentence(enum dial_end e);
 /* Highest TTL of the MX RRset on any server (the resolver's when no server told), 0 without MX records. */
 uint32_t facts_mx_ttl(const struct facts *f);
+/* The MTA-STS record's owner, and the highest TTL that it has on a server or in the resolver's cache. */
+struct str facts_sts_name(const struct facts *f);
+uint32_t facts_sts_ttl(const struct facts *f);
 /* The expected MX host's record in it, or NULL. */
 const struct dns_record *facts_mx_expected(const struct facts *f);
 /* No MX record but the expected one. */
@@ -146,10 +152,15 @@ bool facts_mx_is_alone(const struct facts *f);
 bool facts_mx_is_legacy(const struct facts *f, size_t i);
 /* A connection that worked: TLS, and a matching record where there are usable secure ones. */
 bool facts_dial_matches(const struct facts *f, const struct facts_dial *d);
+/* What keeps senders that follow MTA-STS from believing the certificate, as in "a certificate that ...";
+ * NULL: nothing. */
+const char *facts_certificate_fault(const struct facts *f, const struct facts_dial *d);
 /* The records of the MX host that senders use: secure and usable; n 0: none. */
 size_t facts_tlsa_usable(const struct facts *f);
 /* Every sender that validates is led to the expected MX host and to nobody else, and authenticates it. */
 bool facts_is_protected(const struct facts *f);
+/* The domain is meant to have DANE: it is enabled, or nothing that we do can enable it. */
+bool facts_dane_is_wanted(const struct facts *f);
 /* Nothing can be said: our resolver fails, not the domain. */
 bool facts_is_unknown(const struct facts *f);
 /* "ns1.example (192.0.2.53)". */

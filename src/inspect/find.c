@@ -85,7 +85,7 @@ static void find_feature(struct finder *x)
         find_add(x, FIND_DNSSEC_OFF, f->domain, STR_NONE);
     if (!f->dane)
         find_add(x, FIND_DANE_OFF, f->domain, STR_NONE);
-    if (f->protected_ms && !facts_is_protected(f)) {
+    if (f->protected_ms && facts_dane_is_wanted(f) && !facts_is_unknown(f) && !facts_is_protected(f)) {
         char since[CLOCK_TEXT], last[CLOCK_TEXT];
         clock_iso(f->lost_ms ? f->lost_ms : f->now_ms, since);
         clock_iso(f->protected_ms, last);

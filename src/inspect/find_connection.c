@@ -90,11 +90,19 @@ static void find_key(struct finder *x, const struct facts_dial *d)
 
 static void find_certificate(struct finder *x, const struct facts_dial *d)
 {
+    const struct facts *f = x->f;
     char when[CLOCK_TEXT];
+    const char *fault = facts_certificate_fault(f, d);
+    if (f->sts.state == STS_VALID && f->sts.policy.mode == STS_ENFORCE) {
+        if (fault)
+            find_add(x, FIND_CERTIFICATE_STS, dial_text(x, d),
+                     arena_printf(x->a, "a certificate that %s", fault));
+        return;
+    }
     clock_iso(d->not_after_ms, when);
-    if (d->not_after_ms <= x->f->now_ms)
+    if (d->not_after_ms <= f->now_ms)
         find_add(x, FIND_CERTIFICATE_EXPIRED, dial_text(x, d), arena_printf(x->a, "at %.19sZ", when));
-    if (x->f->sts.state == STS_VALID && !(d->is_named && d->is_trusted))
+    if (f->sts.state == STS_VALID && !(d->is_named && d->is_trusted))
         find_add(x, FIND_CERTIFICATE_NAME, dial_text(x, d),
                  d->is_named ? STR("of no known authority") : STR("for another name"));
 }
@@ -118,6 +126,8 @@ void find_connections(struct finder *x)
     const struct facts *f = x->f;
     for (size_t i = 0; i < f->dial_count; i++) {
         const struct facts_dial *d = &f->dials[i];
+        if (d->end == DIAL_NOT_MADE)
+            continue;
         if (d->end != DIAL_DONE) {
             find_failure(x, d);
             continue;

@@ -105,6 +105,10 @@ static bool find_chain(struct finder *x, const struct facts_zone *z)
     }
     if (z->ds.status != DNS_DATA)
         return false;
+    if (z->ds.security != DNS_SECURE) {
+        find_add(x, FIND_ABOVE_UNSIGNED, z->name, ds_text(x, z));
+        return false;
+    }
     if (!has_known_ds(z)) {
         find_add(x, FIND_ALGORITHM_UNKNOWN, z->name, ds_text(x, z));
         return false;
@@ -219,6 +223,12 @@ static void find_iterations(struct finder *x, const struct facts_zone *z)
     }
 }
 
+/* The MTA-STS record may be an alias to the zone of somebody who need not sign: it rests on TLS. */
+static bool is_of_zone(const struct facts_set *set)
+{
+    return set->type != DNS_TXT || !set->target.n;
+}
+
 static void find_zone(struct finder *x, const struct facts_zone *z)
 {
     if (!z->name.p)
@@ -226,7 +236,8 @@ static void find_zone(struct finder *x, const struct facts_zone *z)
     bool is_signed = find_chain(x, z);
     for (size_t i = 0; is_signed && i < z->n; i++)
         for (size_t k = 0; k < z->servers[i].n; k++)
-            if (z->servers[i].sets[k].status == DNS_DATA && z->servers[i].sets[k].n)
+            if (z->servers[i].sets[k].status == DNS_DATA && z->servers[i].sets[k].n &&
+                is_of_zone(&z->servers[i].sets[k]))
                 find_signature(x, &z->servers[i], &z->servers[i].sets[k]);
     find_servers(x, z);
     find_sha1(x, z);

@@ -100,10 +100,12 @@ static struct part *add_part(struct gathering *g)
 /* Besides those about the zone itself: see zones.h. */
 static struct dns_question *server_questions(const struct facts *f, bool is_domain, bool is_host, size_t *n)
 {
-    struct dns_question *q = ARENA_ARRAY(f->arena, struct dns_question, 5);
+    struct dns_question *q = ARENA_ARRAY(f->arena, struct dns_question, 6);
     *n = 0;
-    if (is_domain)
+    if (is_domain) {
         q[(*n)++] = (struct dns_question){f->domain, DNS_MX};
+        q[(*n)++] = (struct dns_question){facts_sts_name(f), DNS_TXT};
+    }
     if (is_host) {
         q[(*n)++] = (struct dns_question){f->expected, DNS_A};
         q[(*n)++] = (struct dns_question){f->expected, DNS_AAAA};

@@ -1,3 +1,4 @@
+#include "inspect/find_priv.h"
 #include "inspect/switch_priv.h"
 
 static const struct {
@@ -40,46 +41,37 @@ bool switch_has_other(const struct facts *f)
     return mx->status == DNS_DATA && !(mx->n == 1 && !mx->records[0].mx.host.n) && !facts_mx_is_alone(f);
 }
 
-static bool sts_lacks_host(const struct facts *f)
+static bool names(const struct dns_record *records, size_t n, struct str expected, enum switch_host which)
 {
-    return f->sts.state == STS_VALID && f->sts.policy.mode != STS_NONE &&
-           !sts_policy_covers(&f->sts.policy, f->expected);
+    for (size_t i = 0; i < n; i++) {
+        bool is_new = expected.n && str_equal(records[i].mx.host, expected);
+        if (records[i].mx.host.n && is_new == (which == SWITCH_NEW_HOST))
+            return true;
+    }
+    return false;
 }
 
-static void later(int64_t *until, int64_t now, uint32_t ttl)
-{
-    int64_t end = now + (int64_t)ttl * 1000;
-    *until = end > *until ? end : *until;
-}
-
-static void begin(struct switch_memory *m, const struct facts *f)
+bool switch_is_shown(const struct facts *f, enum switch_host which)
 {
     const struct dns_answer *mx = facts_mx(f);
-    m->started_ms = f->now_ms;
-    m->old_ttl = facts_mx_ttl(f);
-    m->had_enforce = f->sts.state == STS_VALID && f->sts.policy.mode == STS_ENFORCE;
-    for (size_t i = 0; mx->status == DNS_DATA && i < mx->n && m->old_count < SWITCH_OLD_MX_MAX; i++)
-        if (mx->records[i].mx.host.n && !str_equal(mx->records[i].mx.host, f->expected))
-            m->old[m->old_count++] =
-                (struct switch_mx){mx->records[i].mx.preference, arena_str(f->arena, mx->records[i].mx.host)};
+    if (mx->status == DNS_DATA && names(mx->records, mx->n, f->expected, which))
+        return true;
+    for (size_t i = 0; i < f->zone.n; i++) {
+        const struct facts_set *set = facts_set(&f->zone.servers[i], f->domain, DNS_MX);
+        if (set && set->status == DNS_DATA && names(set->records, set->n, f->expected, which))
+            return true;
+    }
+    return false;
 }
 
-void switch_observe(struct switch_memory *m, const struct facts *f, const struct switch_options *o)
+const struct facts_server *switch_silent_server(const struct facts *f)
 {
-    const struct dns_answer *mx = facts_mx(f);
-    uint32_t ttl = facts_mx_ttl(f);
-    if (mx->status == DNS_ERROR) /* nothing was seen */
-        return;
-    if (!m->started_ms)
-        begin(m, f);
-    if (ttl > switch_low(o))
-        later(&m->ttl_until_ms, f->now_ms, ttl);
-    if (switch_has_other(f))
-        later(&m->old_until_ms, f->now_ms, ttl);
-    if (facts_mx_expected(f))
-        later(&m->new_until_ms, f->now_ms, ttl);
-    if (sts_lacks_host(f))
-        later(&m->sts_until_ms, f->now_ms, f->sts.ttl);
+    for (size_t i = 0; i < f->zone.n; i++) {
+        const struct facts_set *set = facts_set(&f->zone.servers[i], f->domain, DNS_MX);
+        if (!set || set->status == DNS_ERROR)
+            return &f->zone.servers[i];
+    }
+    return NULL;
 }
 
 void switch_await(const struct facts *f, struct switch_view *v, int64_t until_ms, struct str say)
@@ -132,12 +124,29 @@ void switch_add_txt(const struct facts *f, struct switch_view *v)
     for (size_t i = 0; now[i] && n < 14; i++)
         if (now[i] >= '0' && now[i] <= '9')
             id[n++] = now[i];
-    struct str name = arena_printf(f->arena, "_mta-sts.%.*s", STR_ARG(f->domain));
     v->record[v->records++] = (struct switch_record){.what = "change",
                                                      .type = "TXT",
-                                                     .name = panel_name(f, name),
+                                                     .name = panel_name(f, facts_sts_name(f)),
                                                      .value = arena_printf(f->arena, "v=STSv1; id=%s;", id),
                                                      .priority = -1};
+}
+
+const struct facts_dial *switch_failing_dial(const struct facts *f)
+{
+    enum { REPLY_BAD = 400 };
+    for (size_t i = 0; i < f->dial_count; i++) {
+        const struct facts_dial *d = &f->dials[i];
+        if (d->asked == DIAL_ANY && (d->end != DIAL_DONE || d->rcpt >= REPLY_BAD || !d->rcpt))
+            return d;
+    }
+    return NULL;
+}
+
+uint16_t switch_behind(uint16_t highest)
+{
+    enum { LEAST = 20, STEP = 10 };
+    uint16_t behind = highest > UINT16_MAX - STEP ? UINT16_MAX : (uint16_t)(highest + STEP);
+    return behind < LEAST ? LEAST : behind;
 }
 
 struct switch_mx switch_expected(const struct facts *f, uint16_t preference)
@@ -164,10 +173,23 @@ bool switch_mx_is_everywhere(const struct facts *f)
     return true;
 }
 
+/* All that is seen there is another name's. */
+static void say_alias(const struct facts *f, struct switch_view *v)
+{
+    size_t count;
+    const struct inspect_finding *kind = &domain_finding_kinds(&count)[FIND_CNAME_AT_DOMAIN];
+    v->step = SWITCH_STS_TESTING;
+    switch_yours(v, arena_printf(f->arena, "%s: %s", kind->sentence, kind->fix));
+}
+
 void switch_look(const struct switch_memory *m, const struct facts *f, const struct switch_options *o,
                  struct switch_view *out)
 {
     *out = (struct switch_view){.step = SWITCH_STEPS};
+    if (f->cname.status == DNS_DATA) {
+        say_alias(f, out);
+        return;
+    }
     switch_judge(m, f, o, out->held);
     while (out->step > 0 && !m->is_undoing && !switch_all_before(out->held, out->step))
         out->step--;

@@ -5,7 +5,7 @@
 #ifndef INSPECT_SWITCH_H
 #define INSPECT_SWITCH_H
 
-#include "inspect/facts.h"
+#include "inspect/switch_memory.h"
 
 /* X(NAME, "name", "what holds when it is done") */
 #define SWITCH_TABLE(X)                                                                                      \
@@ -29,26 +29,7 @@ enum switch_step {
 const char *switch_step_name(enum switch_step s);
 const char *switch_step_sentence(enum switch_step s);
 
-enum { SWITCH_TTL_LEAST = 30, SWITCH_TTL_LOW = 300, SWITCH_TTL_FINAL = 3600, SWITCH_OLD_MX_MAX = 16 };
-
-struct switch_mx {
-    uint16_t preference;
-    struct str host;
-};
-
-/* What must outlive one look. Kept in the database; strings are the caller's arena's. */
-struct switch_memory {
-    int64_t started_ms; /* 0: never looked */
-    bool is_undoing;
-    struct switch_mx old[SWITCH_OLD_MX_MAX]; /* as they were at the start */
-    size_t old_count;
-    uint32_t old_ttl;
-    bool had_enforce;     /* an enforced MTA-STS policy was there */
-    int64_t ttl_until_ms; /* caches may hold MX records with a TTL that is not low */
-    int64_t old_until_ms; /* ... MX records with another host than the new one */
-    int64_t new_until_ms; /* ... with the new one */
-    int64_t sts_until_ms; /* ... the id of a policy that does not list the new host */
-};
+enum { SWITCH_TTL_LEAST = 30, SWITCH_TTL_LOW = 300, SWITCH_TTL_FINAL = 3600 };
 
 /* Who has to act. X(NAME, "name") */
 #define SWITCH_TURN_TABLE(X)                                                                                 \
@@ -95,9 +76,9 @@ struct switch_view {
 struct switch_options {
     uint32_t ttl_low; /* 0: SWITCH_TTL_LOW */
 };
+/* What MX records are asked to have, and what counts as low. */
+uint32_t switch_low(const struct switch_options *o);
 
-/* Takes what a look at the world adds to the memory. */
-void switch_observe(struct switch_memory *m, const struct facts *f, const struct switch_options *o);
 /* Forward, or back when memory.is_undoing. Texts are in the facts' arena. */
 void switch_look(const struct switch_memory *m, const struct facts *f, const struct switch_options *o,
                  struct switch_view *out);

@@ -1,17 +1,7 @@
 /* Undoing, last step first. What the world shows says how far back it is. */
 #include "inspect/switch_priv.h"
 
-enum { PRIORITY_BEHIND = 20, PRIORITY_BACK = 30 };
-
-static bool sts_blocks_old(const struct switch_memory *m, const struct facts *f)
-{
-    if (f->sts.state != STS_VALID || f->sts.policy.mode != STS_ENFORCE)
-        return false;
-    for (size_t i = 0; i < m->old_count; i++)
-        if (!sts_policy_covers(&f->sts.policy, m->old[i].host))
-            return true;
-    return false;
-}
+enum { PRIORITY_BACK = 30 };
 
 /* Is somebody else preferred to the expected host? */
 static bool other_is_preferred(const struct facts *f)
@@ -37,6 +27,16 @@ static void say_sts(const struct facts *f, struct switch_view *v, enum switch_st
     switch_add_txt(f, v);
 }
 
+/* The record as it is now, or NULL. */
+static const struct dns_record *current(const struct facts *f, struct str host)
+{
+    const struct dns_answer *mx = facts_mx(f);
+    for (size_t i = 0; mx->status == DNS_DATA && i < mx->n; i++)
+        if (str_equal(mx->records[i].mx.host, host))
+            return &mx->records[i];
+    return NULL;
+}
+
 static void say_old(const struct switch_memory *m, const struct facts *f, const struct switch_options *o,
                     struct switch_view *v)
 {
@@ -44,30 +44,81 @@ static void say_old(const struct switch_memory *m, const struct facts *f, const 
     v->step = alone ? SWITCH_REMOVE_OLD : SWITCH_PREFER;
     switch_yours(v, alone ? STR("at your DNS provider, add the old MX records again, behind the new one:")
                           : STR("at your DNS provider, give the old MX records their priority back:"));
-    for (size_t i = 0; i < m->old_count; i++)
-        switch_add_mx(f, v, alone ? "add" : "change",
-                      (struct switch_mx){alone ? PRIORITY_BACK : m->old[i].preference, m->old[i].host},
-                      switch_low(o));
-    if (!alone) {
-        uint16_t behind = PRIORITY_BEHIND;
-        for (size_t i = 0; i < m->old_count; i++)
-            behind = m->old[i].preference >= behind && m->old[i].preference < UINT16_MAX - 10
-                         ? (uint16_t)(m->old[i].preference + 10)
-                         : behind;
-        switch_add_mx(f, v, "change", switch_expected(f, behind), switch_low(o));
+    uint16_t highest = 0, ours = alone ? facts_mx_expected(f)->mx.preference : 0;
+    uint16_t back = ours < PRIORITY_BACK ? PRIORITY_BACK : switch_behind(ours);
+    for (size_t i = 0; i < m->old_count; i++) {
+        const struct switch_mx *old = &m->old[i];
+        const struct dns_record *now = current(f, old->host);
+        highest = old->preference > highest ? old->preference : highest;
+        if (alone || !now || now->mx.preference != old->preference)
+            switch_add_mx(f, v, now ? "change" : "add",
+                          (struct switch_mx){alone ? back : old->preference, old->host}, switch_low(o));
     }
+    if (!alone)
+        switch_add_mx(f, v, "change", switch_expected(f, switch_behind(highest)), switch_low(o));
 }
 
 static void say_mx(const struct switch_memory *m, const struct facts *f, const struct switch_options *o,
                    struct switch_view *v)
 {
-    if (m->old_count && (facts_mx_is_alone(f) || !other_is_preferred(f))) {
+    if (facts_mx_is_alone(f) || !other_is_preferred(f)) {
         say_old(m, f, o, v);
         return;
     }
     v->step = SWITCH_ADD_MX;
     switch_yours(v, STR("at your DNS provider, remove the new MX record:"));
     switch_add_mx(f, v, "remove", switch_expected(f, facts_mx_expected(f)->mx.preference), 0);
+}
+
+/* Senders with a policy that bars the old hosts must have seen another before mail goes there. False: they
+ * have. */
+static bool say_policy(const struct switch_memory *m, const struct facts *f, struct switch_view *v)
+{
+    bool is_gone = f->sts.state == STS_ABSENT;
+    int64_t until_ms = is_gone ? m->sts_age.until_ms : m->sts.until_ms;
+    bool is_same = f->sts.state == STS_VALID && m->sts_id.n && str_equal(f->sts.id, m->sts_id);
+    if (switch_sts_bars_old(m, f)) {
+        say_sts(f, v, SWITCH_STS_ENFORCE, "testing", " and list the old MX hosts in it, too");
+    } else if (m->sts_bars_old && is_same) {
+        v->step = SWITCH_STS_ENFORCE;
+        switch_yours(v, STR("the MTA-STS policy is changed, but its id is not: senders that remember the old "
+                            "policy do not see the new one. At your DNS provider, change the id:"));
+        switch_add_txt(f, v);
+    } else if (m->sts_bars_old && f->now_ms < until_ms) {
+        v->step = SWITCH_STS_ENFORCE;
+        switch_await(f, v, until_ms, STR("senders may still remember the policy without the old MX hosts"));
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* Nobody may be led to the new host any more before its name goes. False: nobody is. */
+static bool say_caches(const struct switch_memory *m, const struct facts *f, struct switch_view *v)
+{
+    const struct facts_server *silent = f->dnssec ? switch_silent_server(f) : NULL;
+    v->step = SWITCH_ADD_MX;
+    if (f->dnssec && switch_is_shown(f, SWITCH_NEW_HOST)) {
+        switch_await(f, v, 0, STR("an authoritative server still has the new MX record: its host must stay"));
+    } else if (f->dnssec && !f->zone.n && facts_mx(f)->status != DNS_NXDOMAIN) {
+        switch_await(f, v, 0,
+                     STR("the domain's authoritative servers cannot be found, and so be asked whether they "
+                         "still have the new MX record"));
+    } else if (silent) {
+        struct str name = facts_server_text(f->arena, silent);
+        switch_await(
+            f, v, 0,
+            arena_printf(f->arena,
+                         "%.*s does not say whether it still has the new MX record: start it, or take it "
+                         "out of the zone's NS records",
+                         STR_ARG(name)));
+    } else if (f->now_ms < m->new_mx.until_ms) {
+        switch_await(f, v, m->new_mx.until_ms,
+                     STR("caches may still hold the new MX record: its host must stay"));
+    } else {
+        return false;
+    }
+    return true;
 }
 
 static void say_ttl(const struct switch_memory *m, const struct facts *f, struct switch_view *v)
@@ -84,17 +135,20 @@ void switch_back(const struct switch_memory *m, const struct facts *f, const str
                  struct switch_view *v)
 {
     bool sts_waits = m->had_enforce && f->sts.state == STS_VALID && f->sts.policy.mode != STS_ENFORCE;
-    if (facts_mx_expected(f) && sts_blocks_old(m, f)) {
-        say_sts(f, v, SWITCH_STS_ENFORCE, "testing", " and list the old MX hosts in it, too");
+    if ((f->dnssec || f->dane) && facts_mx_is_alone(f) && !m->old_count) {
+        v->step = SWITCH_REMOVE_OLD;
+        switch_yours(
+            v, STR("no MX host is known to go back to: at your DNS provider, first add the MX record of the "
+                   "host that takes over, with priority 30, behind the one that is there"));
+    } else if (facts_mx_expected(f) && say_policy(m, f, v)) {
+        return;
     } else if (f->dane) {
         v->step = SWITCH_DANE;
         switch_ours(v, SWITCH_DISABLE_DANE, STR("the TLSA records are withdrawn"));
     } else if (f->dnssec && facts_mx_expected(f)) {
         say_mx(m, f, o, v);
-    } else if (f->now_ms < m->new_until_ms) {
-        v->step = SWITCH_ADD_MX;
-        switch_await(f, v, m->new_until_ms,
-                     STR("caches may still hold the new MX record: its host must stay"));
+    } else if (say_caches(m, f, v)) {
+        return;
     } else if (f->dnssec) {
         v->step = SWITCH_DNSSEC;
         switch_ours(v, SWITCH_DISABLE_DNSSEC, STR("the MX host is taken out of the MX zone"));
@@ -103,6 +157,7 @@ void switch_back(const struct switch_memory *m, const struct facts *f, const str
     } else if (sts_waits) {
         say_sts(f, v, SWITCH_STS_TESTING, "enforce", ", and take the new MX host out of it");
     } else {
+        v->step = SWITCH_STEPS;
         v->turn = SWITCH_DONE_TURN;
         v->say = STR("the switch is undone");
     }

@@ -1,22 +1,11 @@
 #include "dns/name.h"
 #include "inspect/switch_priv.h"
 
-enum { PRIORITY_NEW = 20, PRIORITY_BEST = 0, PRIORITY_OLD = 30, REPLY_BAD = 400 };
-
-static bool sts_is_ready(const struct switch_memory *m, const struct facts *f)
-{
-    const struct sts_facts *sts = &f->sts;
-    if (sts->state == STS_ABSENT || (sts->state == STS_VALID && sts->policy.mode == STS_NONE))
-        return true;
-    if (sts->state != STS_VALID)
-        return facts_mx_is_alone(f);
-    return sts_policy_covers(&sts->policy, f->expected) && f->now_ms >= m->sts_until_ms &&
-           (sts->policy.mode == STS_TESTING || facts_mx_is_alone(f));
-}
+enum { PRIORITY_BEST = 0, PRIORITY_OLD = 30 };
 
 static bool ttl_is_low(const struct switch_memory *m, const struct facts *f, const struct switch_options *o)
 {
-    return !switch_has_other(f) || (facts_mx_ttl(f) <= switch_low(o) && f->now_ms >= m->ttl_until_ms);
+    return !switch_has_other(f) || (facts_mx_ttl(f) <= switch_low(o) && f->now_ms >= m->ttl_high.until_ms);
 }
 
 /* The addresses that the resolver validated, on every server of the zone. */
@@ -37,14 +26,29 @@ static bool host_is_published(const struct facts *f)
     return any;
 }
 
-static const struct facts_dial *failing_dial(const struct facts *f)
+static bool mx_is_null(const struct facts *f)
 {
-    for (size_t i = 0; i < f->dial_count; i++) {
-        const struct facts_dial *d = &f->dials[i];
-        if (d->asked == DIAL_ANY && (d->end != DIAL_DONE || d->rcpt >= REPLY_BAD || !d->rcpt))
-            return d;
-    }
-    return NULL;
+    const struct dns_answer *mx = facts_mx(f);
+    return mx->status == DNS_DATA && mx->n == 1 && !mx->records[0].mx.host.n;
+}
+
+static uint16_t highest_other(const struct facts *f)
+{
+    const struct dns_answer *mx = facts_mx(f);
+    uint16_t highest = 0;
+    for (size_t i = 0; mx->status == DNS_DATA && i < mx->n; i++)
+        if (!str_equal(mx->records[i].mx.host, f->expected) && mx->records[i].mx.preference > highest)
+            highest = mx->records[i].mx.preference;
+    return highest;
+}
+
+/* There, and mail comes to it before it was tested only when all others fail. */
+static bool mx_is_added(const struct switch_memory *m, const struct facts *f)
+{
+    const struct dns_record *e = facts_mx_expected(f);
+    uint16_t highest = highest_other(f);
+    return e && (m->is_tested || !switch_has_other(f) || e->mx.preference > highest ||
+                 e->mx.preference == UINT16_MAX);
 }
 
 static bool is_preferred(const struct facts *f)
@@ -82,58 +86,18 @@ static const struct facts_dial *unmatched_dial(const struct facts *f)
 void switch_judge(const struct switch_memory *m, const struct facts *f, const struct switch_options *o,
                   bool held[SWITCH_STEPS])
 {
-    held[SWITCH_STS_TESTING] = sts_is_ready(m, f);
+    held[SWITCH_STS_TESTING] = switch_sts_is_ready(m, f);
     held[SWITCH_LOWER_TTL] = ttl_is_low(m, f, o);
     held[SWITCH_DNSSEC] = f->dnssec && host_is_published(f);
-    held[SWITCH_ADD_MX] = facts_mx_expected(f);
-    held[SWITCH_TEST] = f->dial_count && !failing_dial(f);
+    held[SWITCH_ADD_MX] = mx_is_added(m, f);
+    held[SWITCH_TEST] = f->dial_count && !switch_failing_dial(f);
     held[SWITCH_PREFER] = is_preferred(f);
     held[SWITCH_REMOVE_OLD] =
-        facts_mx_is_alone(f) && switch_mx_is_everywhere(f) && f->now_ms >= m->old_until_ms;
+        facts_mx_is_alone(f) && switch_mx_is_everywhere(f) && f->now_ms >= m->old_mx.until_ms;
     held[SWITCH_RAISE_TTL] = facts_mx_ttl(f) >= SWITCH_TTL_FINAL;
     held[SWITCH_DANE] = f->dane;
     held[SWITCH_VERIFY] = tlsa_is_everywhere(f) && f->dial_count && !unmatched_dial(f);
-    held[SWITCH_STS_ENFORCE] = !m->had_enforce || f->sts.state == STS_ABSENT ||
-                               (f->sts.state == STS_VALID && f->sts.policy.mode == STS_ENFORCE &&
-                                sts_policy_covers(&f->sts.policy, f->expected));
-}
-
-static void say_sts(const struct switch_memory *m, const struct facts *f, struct switch_view *v)
-{
-    const struct sts_facts *sts = &f->sts;
-    if (!f->dnssec && !f->is_allocated) { /* its name must be known first */
-        switch_ours(v, SWITCH_ENABLE_DNSSEC,
-                    STR("the MX host is allocated first: the MTA-STS policy must list it"));
-        return;
-    }
-    if (sts->state == STS_UNKNOWN) {
-        switch_await(
-            f, v, 0,
-            arena_printf(f->arena, "the MTA-STS record cannot be looked up: %.*s", STR_ARG(sts->said)));
-        return;
-    }
-    if (sts->state != STS_VALID) {
-        switch_yours(
-            v,
-            arena_printf(f->arena,
-                         "the MTA-STS policy cannot be used (%s: %.*s), and senders may remember an older "
-                         "one: mend it, or remove the record at _mta-sts and wait until its max_age is over",
-                         sts_state_sentence(sts->state), STR_ARG(sts->said)));
-        return;
-    }
-    bool lists = sts_policy_covers(&sts->policy, f->expected);
-    if (lists && sts->policy.mode == STS_TESTING) {
-        switch_await(f, v, m->sts_until_ms,
-                     STR("senders may still remember the policy without the new MX host"));
-        return;
-    }
-    switch_yours(
-        v, arena_printf(f->arena,
-                        "on the web server of mta-sts.%.*s, set \"mode: testing\" in the policy%s%.*s; then, "
-                        "at your DNS provider, change the id:",
-                        STR_ARG(f->domain), lists ? "" : " and add the line \"mx: ",
-                        STR_ARG(lists ? STR("") : arena_printf(f->arena, "%.*s\"", STR_ARG(f->expected)))));
-    switch_add_txt(f, v);
+    held[SWITCH_STS_ENFORCE] = switch_sts_is_enforced(m, f);
 }
 
 static void say_lower_ttl(const struct switch_memory *m, const struct facts *f,
@@ -141,7 +105,8 @@ static void say_lower_ttl(const struct switch_memory *m, const struct facts *f,
 {
     uint32_t low = switch_low(o);
     if (facts_mx_ttl(f) <= low) {
-        switch_await(f, v, m->ttl_until_ms, STR("caches may still hold the MX records with their old TTL"));
+        switch_await(f, v, m->ttl_high.until_ms,
+                     STR("caches may still hold the MX records with their old TTL"));
         return;
     }
     switch_yours(
@@ -155,7 +120,7 @@ static void say_lower_ttl(const struct switch_memory *m, const struct facts *f,
 
 static void say_test(const struct facts *f, struct switch_view *v)
 {
-    const struct facts_dial *d = failing_dial(f);
+    const struct facts_dial *d = switch_failing_dial(f);
     char text[ADDR_TEXT];
     if (!d) {
         switch_await(f, v, 0, STR("no address of the new MX host is known yet"));
@@ -173,10 +138,17 @@ static void say_test(const struct facts *f, struct switch_view *v)
 
 static void say_add(const struct facts *f, const struct switch_options *o, struct switch_view *v)
 {
-    bool other = switch_has_other(f);
-    switch_yours(v, other ? STR("at your DNS provider, add the new MX record behind the ones that are there:")
-                          : STR("at your DNS provider, add:"));
-    switch_add_mx(f, v, "add", switch_expected(f, other ? PRIORITY_NEW : PRIORITY_BEST), switch_low(o));
+    bool other = switch_has_other(f), there = facts_mx_expected(f);
+    switch_yours(
+        v, mx_is_null(f)
+               ? STR("the domain says that it takes no mail (null MX), which no other record may stand "
+                     "beside: at your DNS provider, change it to the new MX record, in one change:")
+           : there ? STR("mail would come to the new MX host before it is tested: at your DNS provider, put "
+                         "its record behind the others:")
+           : other ? STR("at your DNS provider, add the new MX record behind the ones that are there:")
+                   : STR("at your DNS provider, add:"));
+    switch_add_mx(f, v, there || mx_is_null(f) ? "change" : "add",
+                  switch_expected(f, other ? switch_behind(highest_other(f)) : PRIORITY_BEST), switch_low(o));
 }
 
 static void say_prefer(const struct facts *f, const struct switch_options *o, struct switch_view *v)
@@ -199,7 +171,7 @@ static void say_remove(const struct switch_memory *m, const struct facts *f, str
     if (facts_mx_is_alone(f)) {
         bool everywhere = switch_mx_is_everywhere(f);
         switch_await(
-            f, v, m->old_until_ms,
+            f, v, m->old_mx.until_ms,
             everywhere
                 ? STR("caches may still hold the old MX records: keep the old host running")
                 : STR("an authoritative server still has the old MX records: keep the old host running"));
@@ -246,7 +218,7 @@ void switch_forward(const struct switch_memory *m, const struct facts *f, const 
 {
     switch (v->step) {
     case SWITCH_STS_TESTING:
-        say_sts(m, f, v);
+        switch_say_sts_ready(m, f, v);
         break;
     case SWITCH_LOWER_TTL:
         say_lower_ttl(m, f, o, v);
@@ -283,13 +255,7 @@ void switch_forward(const struct switch_memory *m, const struct facts *f, const 
         say_verify(f, v);
         break;
     case SWITCH_STS_ENFORCE:
-        switch_yours(
-            v,
-            arena_printf(f->arena,
-                         "on the web server of mta-sts.%.*s, set \"mode: enforce\" in the policy; then, at "
-                         "your DNS provider, change the id:",
-                         STR_ARG(f->domain)));
-        switch_add_txt(f, v);
+        switch_say_sts_enforce(m, f, v);
         break;
     case SWITCH_STEPS:
         say_done(f, v);

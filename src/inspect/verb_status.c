@@ -104,9 +104,11 @@ static void look(void *ctx, struct survey_item *i)
     struct arena a = {0};
     struct looking l = {.item = i, .f = {.arena = &a, .port = s->world->port}};
     i->error = tenant_transact(s->c->store, TENANT_READ, load, &l, &i->why);
-    if (!i->error) {
-        struct domain_report report;
+    if (!i->error)
         facts_gather(&l.f, &s->gather);
+    /* Facts that were cut short in the middle are judged by nobody; the survey does not take the item. */
+    if (!i->error && !is_over(s)) {
+        struct domain_report report;
         domain_find(&l.f, &report);
         i->row = s->is_named ? domain_json(&l.f, &report) : line_of(&l.f, &report);
         i->state = report.state;

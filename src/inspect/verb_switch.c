@@ -50,7 +50,7 @@ static enum err look(struct switching *s)
         s->f.expected = STR_NONE; /* the name that the switch leads to is not known yet */
     facts_gather(&s->f, &s->world->gather);
     s->memory.is_undoing = s->undo;
-    switch_observe(&s->memory, &s->f, &s->options);
+    switch_remember(&s->memory, &s->f, switch_low(&s->options));
     switch_look(&s->memory, &s->f, &s->options, &s->view);
     return tenant_transact(s->c->store, TENANT_WRITE, save, s, s->c->why);
 }
@@ -149,9 +149,16 @@ static enum err take_ttl(struct call *c, struct switch_options *o)
 {
     if (!arg_has(c, "low_ttl"))
         return OK;
-    if (str_to_u32(arg_text(c, "low_ttl"), &o->ttl_low) && o->ttl_low)
+    if (!str_to_u32(arg_text(c, "low_ttl"), &o->ttl_low))
+        buf_set(c->why, "low TTL '%.*s' is not a number of seconds", STR_ARG(arg_text(c, "low_ttl")));
+    else if (o->ttl_low < SWITCH_TTL_LEAST)
+        buf_set(
+            c->why,
+            "a low TTL of less than %d seconds cannot be asked for: providers and resolvers do not keep to "
+            "less (records that have less already count as low)",
+            SWITCH_TTL_LEAST);
+    else
         return OK;
-    buf_set(c->why, "low TTL '%.*s' is not a number of seconds", STR_ARG(arg_text(c, "low_ttl")));
     return ERR_USAGE;
 }
 

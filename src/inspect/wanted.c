@@ -14,6 +14,7 @@ static enum err load_row(struct call *c, struct facts *f)
         f->expected = arena_str(f->arena, db_text(q, 1));
         f->dnssec = db_int(q, 2);
         f->dane = db_int(q, 3);
+        f->is_named = f->expected.n && !f->dnssec;
     }
     enum err e = db_end(q, c->why);
     if (e || found)
@@ -110,7 +111,7 @@ struct wanted_seen wanted_seen_of(const struct facts *f)
         seen.what = SEEN_NOTHING;
     else if (facts_is_protected(f))
         seen.what = SEEN_PROTECTED;
-    else if (!f->dane && f->is_allocated)
+    else if (!facts_dane_is_wanted(f))
         seen.what = SEEN_GIVEN_UP;
     return seen;
 }
@@ -135,52 +136,6 @@ enum err wanted_remember(struct call *c, const struct wanted_seen *seen)
     return db_run(q, NULL, c->why);
 }
 
-static json_t *memory_json(const struct switch_memory *m)
-{
-    json_t *old = json_array();
-    for (size_t i = 0; i < m->old_count; i++) {
-        json_t *mx = json_object();
-        json_object_set_new(mx, "preference", json_integer(m->old[i].preference));
-        json_object_set_new(mx, "host", json_of(m->old[i].host));
-        json_array_append_new(old, mx);
-    }
-    json_t *j = json_object();
-    json_object_set_new(j, "started_ms", json_integer(m->started_ms));
-    json_object_set_new(j, "undoing", json_boolean(m->is_undoing));
-    json_object_set_new(j, "old", old);
-    json_object_set_new(j, "old_ttl", json_integer(m->old_ttl));
-    json_object_set_new(j, "had_enforce", json_boolean(m->had_enforce));
-    json_object_set_new(j, "ttl_until_ms", json_integer(m->ttl_until_ms));
-    json_object_set_new(j, "old_until_ms", json_integer(m->old_until_ms));
-    json_object_set_new(j, "new_until_ms", json_integer(m->new_until_ms));
-    json_object_set_new(j, "sts_until_ms", json_integer(m->sts_until_ms));
-    return j;
-}
-
-static int64_t number(const json_t *j, const char *key)
-{
-    return json_integer_value(json_object_get(j, key));
-}
-
-static void memory_of(const json_t *j, struct arena *a, struct switch_memory *m)
-{
-    const json_t *old = json_object_get(j, "old");
-    m->started_ms = number(j, "started_ms");
-    m->is_undoing = json_is_true(json_object_get(j, "undoing"));
-    m->old_ttl = (uint32_t)number(j, "old_ttl");
-    m->had_enforce = json_is_true(json_object_get(j, "had_enforce"));
-    m->ttl_until_ms = number(j, "ttl_until_ms");
-    m->old_until_ms = number(j, "old_until_ms");
-    m->new_until_ms = number(j, "new_until_ms");
-    m->sts_until_ms = number(j, "sts_until_ms");
-    for (size_t i = 0; i < json_array_size(old) && m->old_count < SWITCH_OLD_MX_MAX; i++) {
-        const json_t *mx = json_array_get(old, i);
-        const char *host = json_string_value(json_object_get(mx, "host"));
-        m->old[m->old_count++] =
-            (struct switch_mx){(uint16_t)number(mx, "preference"), arena_str(a, str_of(host ? host : ""))};
-    }
-}
-
 enum err wanted_switch_load(struct call *c, struct str domain, struct arena *a, struct switch_memory *m)
 {
     *m = (struct switch_memory){0};
@@ -189,7 +144,7 @@ enum err wanted_switch_load(struct call *c, struct str domain, struct arena *a, 
     if (db_next(q)) {
         struct str text = db_text(q, 0);
         json_t *j = json_loadb(text.p, text.n, 0, NULL);
-        memory_of(j, a, m);
+        switch_memory_read(j, a, m);
         json_decref(j);
     }
     return db_end(q, c->why);
@@ -197,7 +152,7 @@ enum err wanted_switch_load(struct call *c, struct str domain, struct arena *a, 
 
 enum err wanted_switch_save(struct call *c, struct str domain, const struct switch_memory *m)
 {
-    json_t *j = memory_json(m);
+    json_t *j = switch_memory_json(m);
     char *text = must_alloc(json_dumps(j, JSON_COMPACT));
     struct db_query *q =
         db_query(c->db, "INSERT INTO switch_memory (memory, domain) SELECT $1, name FROM domain"

@@ -3,7 +3,7 @@
 #define INSPECT_WANTED_H
 
 #include "inspect/facts.h"
-#include "inspect/switch.h"
+#include "inspect/switch_memory.h"
 #include "tenant/call.h"
 
 /* Fills the first half of f, in f->arena (which must be there). ERR_NOT_FOUND when it is no accepted domain.

@@ -149,7 +149,7 @@ def test_hosting(control, tmp_path):
     done = control.run("domain", "dnssec", "disable", "a.example")
     assert done.returncode == 0 and "Its MX host" in done.stdout
     done = control.run("domain", "dnssec", "enable", "a.example")
-    assert done.returncode == 0 and "add: a.example. MX 20 a-example.k1.mx.example." in done.stdout
+    assert done.returncode == 0 and "highest): a.example. MX 20 a-example.k1.mx.example." in done.stdout
     assert control.run("domain", "dnssec", "disable", "--tenant", "acme").stdout == "1501 changed, 0 unchanged, 0 failed\n"
     assert control.json("zone", "show", "k1.mx.example")["leaving"] == 1501
     for words, says in ((["domain", "dnssec"], "unknown verb of domain"), (["domain", "dane", "enabel", "a.example"], "did you mean 'dane enable'"),

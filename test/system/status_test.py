@@ -3,13 +3,13 @@
 Codes that need an MX zone of our own (ET001, EK001, EK002, EK003) are in switch_test.py.
 """
 
-import http.server
 import json
 import os
 import pty
 import socket
 import subprocess
 import threading
+import time
 
 import dns.message
 import dns.query
@@ -22,13 +22,14 @@ from lab import namespace, process, world
 from lab.internet import Authority
 from lab.kedge import Kedge, find
 from lab.pki import Identity
+from lab.policies import PolicyServer, policy
 from lab.signer import Spoil
 from lab.world import Forge, Zone
 
 EDGE = "127.0.44.9"
 GOOD, OTHER, BOTH = "127.0.44.1", "127.0.44.2", "127.0.44.3"
 GREETS_BADLY, CLEAR, NO_HANDSHAKE, EXPIRED, REFUSES = (f"127.0.44.{n}" for n in range(4, 9))
-NOBODY = "127.0.44.99"
+NOBODY, SLOW = "127.0.44.99", "127.0.44.14"
 WEB, BAD_WEB, NO_WEB = "127.0.44.20", "127.0.44.21", "127.0.44.22"
 DEAD_SERVER, OLD_SERVER, MUTE_SERVER = "127.0.44.53", "127.0.44.54", "127.0.44.55"
 NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -41,17 +42,13 @@ WHOLE = MX + HOST + TLSA
 STS = "_mta-sts TXT \"v=STSv1; id=1\"\n" + f"mta-sts A {WEB}\n"
 
 
-def policy(*lines: str) -> str:
-    """A policy's text."""
-    return "\r\n".join(["version: STSv1", "max_age: 86400", *lines, ""])
-
-
 POLICIES = {
     "es005.example": "version: STSv1\r\nmode: maybe\r\n",
     "es006.example": policy("mode: enforce", "mx: mx.elsewhere.example"),
     "es007.example": policy("mode: enforce", "mx: *.es007.example"),
     "es008.example": policy("mode: testing", "mx: mx.es008.example"),
-    "ec006.example": policy("mode: enforce", "mx: mx.ec006.example"),
+    "ec006.example": policy("mode: testing", "mx: mx.ec006.example"),
+    "ec008.example": policy("mode: enforce", "mx: mx.ec008.example"),
 }
 
 # code: the zone CODE.example that has the defect; its MX host is mx.CODE.example
@@ -113,10 +110,11 @@ ZONES = {
     "EC004": (MX + f"mx A {NO_HANDSHAKE}\n" + TLSA, {}),
     "EC005": (MX + f"mx A {EXPIRED}\n_25._tcp.mx TLSA <3 1 1 status-expired>\n", {}),
     "EC006": (WHOLE + STS, {}),
+    "EC008": (WHOLE + STS, {}),
     "EC007": (MX + f"mx A {REFUSES}\n" + TLSA, {}),
 }
 OLDER = {"ED014": WHOLE, "ET002": MX + HOST, "ET003": MX + HOST + "_25._tcp.mx TLSA <3 1 1 somebody>\n"}
-ELSEWHERE = {"EG003", "EX010", "ET001", "EK001", "EK002", "EK003"}  # codes with a test of their own
+ELSEWHERE = {"EG003", "ED015", "EX010", "ET001", "EK001", "EK002", "EK003"}  # codes with a test of their own
 
 
 class Both(Identity):
@@ -130,30 +128,6 @@ class Both(Identity):
         return context
 
 
-class Policies(http.server.BaseHTTPRequestHandler):
-    """The web server of mta-sts.*: the policy by name, 404 for the others."""
-
-    def do_GET(self):  # pylint: disable=invalid-name
-        """Answers with the policy of the host that was asked for."""
-        text = POLICIES.get(self.headers["Host"].removeprefix("mta-sts."), "")
-        found = text and self.path == "/.well-known/mta-sts.txt"
-        self.send_response(200 if found else 404)
-        self.send_header("Content-Type", "text/plain")
-        self.end_headers()
-        self.wfile.write(text.encode())
-
-    def log_message(self, *_):  # pylint: disable=arguments-differ
-        """Says nothing."""
-
-
-def serve_policies(address: str, identity: Identity):
-    """Starts a web server for policies."""
-    namespace.add_address(address)
-    server = http.server.ThreadingHTTPServer((address, 443), Policies)
-    server.socket = identity.server_context().wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-
-
 def start_servers(lab):
     """The mail and web servers that the zones lead to."""
     names = tuple(f"mx.{code.lower()}.example" for code in ZONES if code != "EC006")
@@ -164,10 +138,11 @@ def start_servers(lab):
                               (CLEAR, None), (NO_HANDSHAKE, "status"), (EXPIRED, "status-expired"), (REFUSES, "status")]:
         lab.sink(address, address, identity)
     authority = lab.identity("status-authority", authority=True)
-    web = lab.identity("status-web", tuple(f"mta-sts.es00{n}.example" for n in (4, 5, 6, 7, 8)) + ("mta-sts.ec006.example",),
+    web = lab.identity("status-web", tuple(f"mta-sts.es00{n}.example" for n in (4, 5, 6, 7, 8))
+                       + ("mta-sts.ec006.example", "mta-sts.ec008.example"),
                        issuer=authority)
-    serve_policies(WEB, web)
-    serve_policies(BAD_WEB, lab.identity("status-bad-web", ("elsewhere.example",), issuer=authority))
+    PolicyServer(WEB, web, POLICIES)
+    PolicyServer(BAD_WEB, lab.identity("status-bad-web", ("elsewhere.example",), issuer=authority), POLICIES)
     return authority
 
 
@@ -181,6 +156,8 @@ def publish(lab):
     lab.add_zones(*(Zone(names[code], text, **options) for code, (text, options) in ZONES.items()),
                   Zone("ex010.example", f"mail CNAME mx.eg001.example.\nmx A {GOOD}\n"),
                   Zone("lost.example", WHOLE))
+    lab.add_zone("ed015.above.example", WHOLE)
+    lab.add_zone("above.example", lab.internet.delegations["ed015.above.example."], signed=False)
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +171,8 @@ def eyes(world_lab, build):
     edge.cli("tenant", "add", "acme")
     hop = f"lmtp:{world.MAILBOXES}:{lab.lmtp_port}"
     hosts = {f"{code.lower()}.example": f"mx.{code.lower()}.example" for code in ZONES}
-    hosts |= {"es007.example": "a.mx.es007.example", "mail.ex010.example": "mx.ex010.example", "lost.example": "mx.lost.example"}
+    hosts |= {"es007.example": "a.mx.es007.example", "mail.ex010.example": "mx.ex010.example", "lost.example": "mx.lost.example",
+              "ed015.above.example": "mx.ed015.above.example"}
     for domain, host in hosts.items():
         edge.cli("domain", "add", domain, "--tenant", "acme", "--mailbox-host", hop, "--mx-host", host)
     yield edge
@@ -225,6 +203,13 @@ def test_the_defect_is_found(reports, code):
 
 def test_an_alias_at_the_domain_is_found(reports):
     assert "EX010" in [finding["code"] for finding in reports["mail.ex010.example"]["findings"]]
+
+
+def test_a_zone_above_that_is_not_signed_is_found(eyes):
+    report = json.loads(eyes.try_cli("domain", "status", "ed015.above.example", "--json").stdout)[0]
+    found = [finding for finding in report["findings"] if finding["code"] == "ED015"]
+    assert found and found[0]["subject"] == "ed015.above.example" and found[0]["evidence"].startswith("DS "), report["findings"]
+    assert report["state"] == "unprotected" and report["mx_security"] == "insecure"
 
 
 def test_nothing_is_found_where_nothing_is_wrong(reports):
@@ -264,7 +249,7 @@ def test_many_are_told_in_a_line_each(eyes, tmp_path):
     assert done.returncode == 1
     summary = eyes.try_cli("domain", "status", "--all", "--json")
     every = json.loads(summary.stdout)
-    assert every["checked"] == len(ZONES) + 2 == len(every["domains"])
+    assert every["checked"] == len(ZONES) + 3 == len(every["domains"])
     assert every["codes"]["EX002"] == 1
 
 
@@ -337,6 +322,45 @@ def test_nobody_looks_on_for_a_caller_who_left(watcher):
     edge, asking = watcher
     asking.kill()
     assert "connection closed" in edge.wait_log("control", "event=call verb=domain.status", 60)
+
+
+@pytest.fixture
+def slow_look(world_lab, build, request):
+    """Somebody who looks at domains whose MX host takes its time, at the moment when it is being connected to."""
+    name, lab = f"left{request.node.name[-4:]}".lower().replace("[", ""), world_lab
+    edge = Kedge(lab, build, f"status-{name}", "127.0.44.13")
+    edge.start("control")
+    lab.identity(name, ("mx.left.example",))
+    slow, hurry = lab.sink(f"{name}.slow", SLOW, name), threading.Event()
+    slow.replies["greeting"] = lambda session, line: hurry.wait(20) and None
+    domains = [f"d{n}.left.example" for n in range(20)]
+    lab.add_zone("left.example", f"mx A {SLOW}\n_25._tcp.mx TLSA <3 1 1 {name}>\n" + "".join(f"d{n} MX 10 mx\n" for n in range(20)))
+    edge.cli("tenant", "add", "acme")
+    edge.cli("domain", "add", *domains, "--tenant", "acme", "--mailbox-host", "lmtp:127.0.24.1:24", "--mx-host", "mx.left.example")
+    asking = subprocess.Popen([find(build, "kedge"), "--config", edge.configuration, "domain", "status", "--all", "--connect"],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=process.environ())
+    process.wait_for(lambda: len(slow.sessions) >= 20, 60, "all of them are being connected to")
+    yield edge, asking, hurry
+    hurry.set()
+    asking.kill()
+    asking.wait()
+    slow.close()
+    edge.stop()
+
+
+def test_a_caller_who_leaves_while_connections_are_made_does_no_harm(slow_look):
+    edge, asking, hurry = slow_look
+    asking.kill()
+    time.sleep(1.5)  # control tells twice a second how far it is, and so hears that nobody listens
+    hurry.set()
+    assert "connection closed" in edge.wait_log("control", "event=call verb=domain.status", 60)
+    assert edge.json("tenant", "list"), "control lives"
+
+
+def test_a_stop_while_connections_are_made_is_a_clean_one(slow_look):
+    edge, _, hurry = slow_look
+    threading.Timer(1, hurry.set).start()
+    assert edge.stop("control") == [0]
 
 
 class FailingResolver:

@@ -11,11 +11,12 @@ import time
 import pytest
 
 from lab import authority, kedge, namespace, process, world
+from lab.policies import PolicyServer, policy
 
-EDGE, OLD = "127.0.44.80", "127.0.44.81"
+EDGE, OLD, WEB = "127.0.44.80", "127.0.44.81", "127.0.44.83"
 DOMAIN = "moving.example"
 TTL = 2
-OLD_TTL, LOW_TTL = 6, 3
+OLD_TTL, ASKED_TTL, LOW_TTL = 32, 30, 3  # low: what is entered may be lower than what is asked for
 
 
 class Customer:
@@ -34,9 +35,9 @@ class Customer:
 
     def switch(self, *words) -> dict:
         """One look."""
-        return self.edge.json("domain", "switch", self.domain, "--low-ttl", LOW_TTL, *words)
+        return self.edge.json("domain", "switch", self.domain, "--low-ttl", ASKED_TTL, *words)
 
-    def reaches(self, step: str, turn: str, *words, seconds: float = 40) -> dict:
+    def reaches(self, step: str, turn: str, *words, seconds: float = 60) -> dict:
         """Asks until the switch stands there."""
         last = {}
 
@@ -68,8 +69,9 @@ def customer(world_lab, build):
     lab = world_lab
     namespace.add_address(EDGE)
     managed = authority.ManagedZones(lab, "knot", "mx-switch.example", secondaries=2, ttl=TTL)
+    known = lab.identity("switch-authority", authority=True)
     edge = kedge.Kedge(lab, build, "switch", EDGE, zone_interval="500ms", edge_name="edge.switch.example",
-                       hostname="edge.switch.example")
+                       hostname="edge.switch.example", ca_file=known.chain_file)
     edge.start()
     tsig = edge.folder / "tsig"
     tsig.write_text(f"{managed.key.algorithm}:{managed.key.name}:{managed.key.secret}\n", encoding="utf-8")
@@ -93,7 +95,7 @@ def test_all_the_way_there_and_back(lab, customer):
     view = customer.switch()
     assert (view["name"], view["turn"]) == ("lower-ttl", "yours")
     assert view["records"] == [{"action": "change", "type": "MX", "name": "@", "value": f"old.{DOMAIN}", "priority": 10,
-                                "ttl": LOW_TTL}]
+                                "ttl": ASKED_TTL}]
     customer.enters(LOW_TTL, f"10 old.{DOMAIN}.")
     began = time.monotonic()
     view = customer.switch()
@@ -135,7 +137,46 @@ def test_all_the_way_there_and_back(lab, customer):
     customer.enters(LOW_TTL, f"10 old.{DOMAIN}.")
     view = customer.switch("--undo")
     assert view["turn"] == "awaited" and view["seconds"] > 3000, "caches may hold the MX record with its TTL of an hour"
+    assert "EG003" not in codes_of(customer.edge, DOMAIN), "what was given up is not lost"
     customer.mail_flows()
+
+
+def test_a_ttl_that_nobody_keeps_to_is_not_asked_for(customer):
+    done = customer.edge.try_cli("domain", "switch", DOMAIN, "--low-ttl", "29")
+    assert done.returncode == 2 and "less than 30 seconds" in done.stderr
+
+
+def test_a_domain_that_takes_no_mail_and_leaves_again(lab, customer):
+    """A null MX record is replaced in one change; later somebody else takes over, of whom nothing is known."""
+    other = Customer(lab, customer.edge, "nullmx.example")
+    old, host = f"old.{other.domain}", "nullmx-example.mx-switch.example"
+    lab.add_zone(other.domain, "@ 3 MX 0 .\n")
+    view = other.reaches("add-mx", "yours")
+    assert "null MX" in view["say"] and view["records"] == [
+        {"action": "change", "type": "MX", "name": "@", "value": host, "priority": 0, "ttl": ASKED_TTL}]
+    other.enters(3600, f"0 {host}.")
+    assert other.reaches("done", "done")["did"] == [] and other.switch()["protected"]
+
+    before = customer.edge.json("domain", "show", other.domain)
+    view = other.switch("--undo")
+    assert (view["turn"], view["did"], view["records"]) == ("yours", [], []), view
+    assert "first add the MX record of the host that takes over" in view["say"]
+    assert customer.edge.json("domain", "show", other.domain) == before and before["dane"] and before["dnssec"]
+    other.enters(LOW_TTL, f"0 {host}.", f"30 {old}.")
+    assert other.reaches("prefer", "yours", "--undo")["records"][0] == {
+        "action": "change", "type": "MX", "name": "@", "value": host, "priority": 40, "ttl": ASKED_TTL}
+    other.enters(LOW_TTL, f"40 {host}.", f"30 {old}.")
+    other.reaches("add-mx", "yours", "--undo")
+    other.enters(LOW_TTL, f"30 {old}.")
+    view = other.switch("--undo")
+    assert view["turn"] == "awaited" and customer.edge.json("domain", "show", other.domain)["dnssec"], "caches hold it"
+
+
+def test_an_alias_at_the_domain_is_said_first(lab, customer):
+    lab.add_zone("alias-switch.example", f"mail CNAME mx.elsewhere.example.\nold A {OLD}\n")
+    view = Customer(lab, customer.edge, "mail.alias-switch.example").switch()
+    assert (view["turn"], view["did"], view["records"]) == ("yours", [], []), view
+    assert view["say"].startswith("the domain is an alias (CNAME)")
 
 
 class Waiting:
@@ -144,7 +185,7 @@ class Waiting:
     def __init__(self, edge, domain: str, name: str):
         self.file, self.seen = edge.folder / name, 0
         command = [kedge.find(edge.build, "kedge"), "--config", edge.configuration, "domain", "switch", domain, "--low-ttl",
-                   str(LOW_TTL), "--wait"]
+                   str(ASKED_TTL), "--wait"]
         with open(self.file, "wb") as output:
             self.child = subprocess.Popen(command, stdout=output, stderr=output, preexec_fn=self._like_a_terminal)
 
@@ -165,7 +206,7 @@ class Waiting:
             return at + len(sentence) if at >= 0 else 0
 
         try:
-            self.seen = process.wait_for(found, 40, f"it says: {sentence}")
+            self.seen = process.wait_for(found, 60, f"it says: {sentence}")
         except process.Failed as why:
             raise process.Failed(f"{why}; it says:\n{self.said()}") from None
         return self.said()
@@ -180,12 +221,12 @@ def test_wait_goes_along_to_the_end(lab, customer):
     first = Waiting(other.edge, other.domain, "wait1")
     said = first.says("your turn: at your DNS provider, lower the TTL of every MX record")
     assert re.search(r"^  -> +1 lower-ttl", said, re.M) and re.search(r"^  ok +0 ", said, re.M), said
-    first.says(f"change   MX    @          10         {LOW_TTL}       {old}\n")
+    first.says(f"change   MX    @          10         {ASKED_TTL}      {old}\n")
     other.enters(LOW_TTL, f"10 {old}.")
     first.says("waiting: caches may still hold the MX records with their old TTL (until ")
     first.says("done: the MX host is allocated and published")
     first.says("your turn: at your DNS provider, add the new MX record behind the ones that are there")
-    said = first.says(f"add      MX    @          20         {LOW_TTL}       {host}\n")
+    said = first.says(f"add      MX    @          20         {ASKED_TTL}      {host}\n")
     assert said.count("lower the TTL") == 1 and said.count("your turn") == 2, f"each thing is said once:\n{said}"
     time.sleep(2)
     assert first.said() == said, "nothing new, nothing said"
@@ -210,6 +251,43 @@ def test_wait_goes_along_to_the_end(lab, customer):
     other.mail_flows()
     lab.provider.wait_log(f"Verified TLS connection established to {host}", 10)
     assert other.switch("--wait")["turn"] == "done", "and it says so again at once"
+
+
+def test_a_policy_is_changed_first_and_enforced_last(lab, customer):
+    """Senders that follow MTA-STS go by what they remember, and want a certificate of a known authority."""
+    known = lab.identities["switch-authority"]
+    other = Customer(lab, customer.edge, "policy.example")
+    old, host = f"old.{other.domain}", "policy-example.mx-switch.example"
+    server = PolicyServer(WEB, lab.identity("switch-web", (f"mta-sts.{other.domain}",), issuer=known),
+                          {other.domain: policy("mode: enforce", f"mx: {old}")})
+
+    def enters(policy_id: int, ttl: int, *mx: str):
+        lab.add_zone(other.domain, "".join(f"@ {ttl} MX {one}\n" for one in mx) + f"old A {OLD}\nmta-sts A {WEB}\n"
+                     f"_mta-sts {LOW_TTL} TXT \"v=STSv1; id={policy_id}\"\n")
+
+    enters(1, LOW_TTL, f"10 {old}.")
+    view = other.reaches("mta-sts-testing", "yours")
+    assert f'add the line "mx: {host}"' in view["say"] and view["records"][0]["name"] == "_mta-sts"
+    server.texts[other.domain] = policy("mode: testing", f"mx: {old}", f"mx: {host}")
+    time.sleep(LOW_TTL + 1)
+    view = other.switch()
+    assert (view["name"], view["turn"]) == ("mta-sts-testing", "yours") and "its id is not" in view["say"], view["say"]
+    enters(2, LOW_TTL, f"10 {old}.")
+    view = other.switch()
+    assert view["turn"] == "awaited" and 0 < view["seconds"] <= LOW_TTL, view
+    other.reaches("add-mx", "yours")
+    enters(2, 3600, f"0 {host}.")
+    view = other.reaches("mta-sts-enforce", "yours")
+    assert "is of no known authority" in view["say"] and "kedge key stage" in view["say"] and view["records"] == []
+    server.texts[other.domain] = policy("mode: enforce", f"mx: {host}")
+    report = json.loads(customer.edge.try_cli("domain", "status", other.domain, "--json").stdout)[0]
+    assert [finding["code"] for finding in report["findings"]] == ["EC008"] and report["state"] == "broken", report["findings"]
+
+    ours = lab.identity("switch-known", ("*.mx-switch.example",), issuer=known)
+    customer.edge.cli("key", "stage", "g1", "--cert", ours.chain_file, "--key", ours.key_file)
+    view = other.reaches("done", "done")
+    assert view["protected"] and all(step["holds"] for step in view["steps"])
+    other.mail_flows()
 
 
 def codes_of(edge, domain: str) -> list[str]:

@@ -199,7 +199,8 @@ static void make_facts(struct facts *f, struct arena *a)
 }
 
 /* The set of one of the two servers of the MX host's zone, or of the domain's. */
-static struct facts_set *the_set(struct facts_zone *z, size_t server, uint16_t type, const char *owner)
+__attribute__((unused)) static struct facts_set *the_set(struct facts_zone *z, size_t server, uint16_t type,
+                                                         const char *owner)
 {
     for (size_t i = 0; i < z->servers[server].n; i++)
         if (z->servers[server].sets[i].type == type &&

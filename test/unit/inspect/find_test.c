@@ -38,6 +38,30 @@ static void lost(struct facts *f)
     f->lost_ms = NOW - DAY;
     f->mx.security = DNS_INSECURE;
 }
+/* What is not wanted is not lost, and what was not seen neither. */
+static void lost_by_hand(struct facts *f)
+{
+    lost(f);
+    f->dane = f->dnssec = f->is_allocated = false;
+    f->is_named = true;
+}
+static void given_up(struct facts *f)
+{
+    lost(f);
+    f->dane = false;
+}
+static void gone_back(struct facts *f)
+{
+    lost(f);
+    f->dane = f->dnssec = f->is_allocated = false;
+}
+static void lost_or_not(struct facts *f)
+{
+    lost(f);
+    f->mx.status = DNS_ERROR;
+    f->mx.error = DNS_ERROR_TIMEOUT;
+    f->mx_unvalidated = f->mx;
+}
 static void lookup_fails(struct facts *f)
 {
     f->mx.status = DNS_ERROR;
@@ -137,6 +161,10 @@ static void strange_algorithm(struct facts *f)
     char *p = arena_cstr(f->arena, f->zone.ds.records[0].opaque);
     p[2] = (char)250;
     f->zone.ds.records[0].opaque.p = p;
+}
+static void above_unsigned(struct facts *f)
+{
+    f->zone.ds.security = f->mx.security = DNS_INSECURE;
 }
 static void silent(struct facts *f)
 {
@@ -390,12 +418,41 @@ static void no_handshake(struct facts *f)
 {
     f->dials[0].end = DIAL_HANDSHAKE;
 }
+/* The caller left before: nobody connected, nothing was asked of the certificate. */
+static void not_dialled(struct facts *f)
+{
+    for (size_t i = 0; i < 2; i++)
+        f->dials[i] = (struct facts_dial){.to = f->dials[i].to, .asked = DIAL_ANY};
+}
+static void not_dialled_again(struct facts *f)
+{
+    f->dials[f->dial_count++] = (struct facts_dial){.to = f->dials[1].to, .asked = DIAL_RSA};
+}
 static void old_certificate(struct facts *f)
+{
+    sts_absent(f);
+    f->dials[0].not_after_ms = NOW;
+}
+static void old_and_enforced(struct facts *f)
 {
     f->dials[0].not_after_ms = NOW;
 }
+static void name_enforced(struct facts *f)
+{
+    f->dials[0].is_named = false;
+}
+static void self_signed_enforced(struct facts *f)
+{
+    f->dials[0].is_trusted = f->dials[1].is_trusted = false;
+}
+static void self_signed_without_sts(struct facts *f)
+{
+    self_signed_enforced(f);
+    sts_absent(f);
+}
 static void other_name(struct facts *f)
 {
+    sts_testing(f);
     f->dials[0].is_named = false;
 }
 static void other_name_without_sts(struct facts *f)
@@ -420,6 +477,10 @@ static const struct row {
     R(dnssec_off, "EG001", PROTECTED),
     R(dane_off, "EG002", PROTECTED),
     R(lost, "EG003", BROKEN),
+    R(lost_by_hand, "EG003 EG001 EG002", BROKEN),
+    R(given_up, "EG002", UNPROTECTED),
+    R(gone_back, "EG001 EG002", UNPROTECTED),
+    R(lost_or_not, "EG004", UNKNOWN),
     R(lookup_fails, "EG004", UNPROTECTED),
     R(host_missing, "EG005", BROKEN),
     R(unsigned_zone, "ED001", PROTECTED),
@@ -437,6 +498,7 @@ static const struct row {
     R(iterations, "ED011", PROTECTED),
     R(no_iterations, "", PROTECTED),
     R(strange_algorithm, "ED012", PROTECTED),
+    R(above_unsigned, "ED015", UNPROTECTED),
     R(silent, "ED013", PROTECTED),
     R(lags, "ED014", PROTECTED),
     R(lags_around_zero, "ED014", PROTECTED),
@@ -489,8 +551,14 @@ static const struct row {
     R(no_greeting, "EC002", BROKEN),
     R(no_starttls, "EC003", BROKEN),
     R(no_handshake, "EC004", BROKEN),
+    R(not_dialled, "", UNPROTECTED),
+    R(not_dialled_again, "", UNPROTECTED),
     R(old_certificate, "EC005", PROTECTED),
-    R(other_name, "EC006", PROTECTED),
+    R(other_name, "EC006 ES008", PROTECTED),
+    R(old_and_enforced, "EC008", BROKEN),
+    R(name_enforced, "EC008", BROKEN),
+    R(self_signed_enforced, "EC008 EC008", BROKEN),
+    R(self_signed_without_sts, "", PROTECTED),
     R(other_name_without_sts, "", PROTECTED),
     R(refused, "EC007", BROKEN),
 };
