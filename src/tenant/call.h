@@ -40,6 +40,7 @@ struct call {
     void *progress_ctx;
     int64_t epoch;      /* of this call's changes; 0: none yet */
     bool has_key_epoch; /* it is the keystore's, too */
+    bool *is_stored;    /* becomes true with the commit, even if what follows it fails; may be NULL */
 };
 
 /* Steals the reference. Safe while the database is locked: lines are buffered by the kernel, and a caller who

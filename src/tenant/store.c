@@ -143,7 +143,9 @@ static enum err run_locked(struct tenant_store *t, enum tenant_access access, st
             e = db_commit(c->db, c->why);
         if (e)
             db_rollback(c->db);
-        else if (access == TENANT_WRITE)
+        else if (c->is_stored)
+            *c->is_stored = true;
+        if (!e && access == TENANT_WRITE)
             e = follow(t, c);
     }
     c->db = NULL;
