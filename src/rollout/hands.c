@@ -69,14 +69,18 @@ static enum err load_active(struct call *c, void *ctx)
     return OK;
 }
 
-/* An operator may have said something meanwhile: then this turn is void. */
+/* An operator may have said something meanwhile: then this turn is void. While it is undone, that may be how
+ * far. */
 static enum err still(struct call *c, const struct turn *t)
 {
     struct rollout now;
     enum err e = rollout_load(c, t->r->name, &now);
-    if (!e && (now.id != t->r->id || now.state != t->expected))
-        e = ERR_STOPPED;
-    return e;
+    if (e)
+        return e;
+    bool same = now.id == t->r->id && now.state == t->expected;
+    if (same && now.state == ROLLOUT_UNDOING)
+        same = now.undo_from == t->r->undo_from && now.then == t->r->then;
+    return same ? OK : ERR_STOPPED;
 }
 
 static enum err save(struct call *c, void *ctx)
@@ -146,6 +150,8 @@ static enum err move_all(struct turn *t, bool on, struct buf *why)
     do {
         t->moved = 0;
         e = tenant_transact(t->hands->store, TENANT_WRITE, move_portion, t, why);
+        if (t->moved && t->hands->args.changed)
+            t->hands->args.changed(t->hands->args.changed_ctx);
         if (!e && is_stopping(t->hands))
             e = ERR_STOPPED;
     } while (!e && t->moved == PORTION);

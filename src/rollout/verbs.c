@@ -38,13 +38,17 @@ static json_t *describe_wave(const struct rollout *r, size_t i)
     return o;
 }
 
-/* With the evidence, where the sentence alone leaves open who says so. */
+/* With the evidence, where the sentence alone leaves open who says so. More may be undone than what they
+ * tell of. */
 static json_t *because(const struct rollout *r)
 {
-    const struct rollout_told *t = &r->wave[r->undo_from < r->waves ? r->undo_from : 0].told;
     const char *sentence = rollout_cause_sentence(r->cause);
-    if (r->cause != ROLLOUT_CAUSE_REPORTS)
+    size_t i = r->undo_from;
+    while (i < r->waves && !*r->wave[i].told.organization)
+        i++;
+    if (r->cause != ROLLOUT_CAUSE_REPORTS || i == r->waves)
         return json_string(sentence);
+    const struct rollout_told *t = &r->wave[i].told;
     return json_sprintf("%s; most by %s: %s, %lld sessions", sentence, t->organization, t->result,
                         (long long)t->sessions);
 }
@@ -280,15 +284,20 @@ static enum err refuse(struct call *c, const struct rollout *r, const char *next
     return ERR_REFUSED;
 }
 
-static enum err change_to(struct call *c, struct rollout *r, enum rollout_state state)
+static enum err save(struct call *c, const struct rollout *r)
 {
-    r->state = state;
-    r->cause = ROLLOUT_CAUSE_OPERATOR;
     enum err e = rollout_save(c, r);
     if (!e)
         c->result = describe_and_tell(c, r);
     rollouts_wake(c->context);
     return e;
+}
+
+static enum err change_to(struct call *c, struct rollout *r, enum rollout_state state)
+{
+    r->state = state;
+    r->cause = ROLLOUT_CAUSE_OPERATOR;
+    return save(c, r);
 }
 
 static enum err verb_start(struct call *c)
@@ -318,6 +327,7 @@ static enum err verb_resume(struct call *c)
     return e ? e : change_to(c, &r, ROLLOUT_RUNNING);
 }
 
+/* What is being undone already is undone; this may only add to it. */
 static enum err verb_back(struct call *c)
 {
     struct rollout r;
@@ -333,7 +343,11 @@ static enum err verb_back(struct call *c)
     }
     if (e)
         return e;
-    r.undo_from = (wave ? (size_t)wave : r.begun) - 1;
+    size_t from = (wave ? (size_t)wave : r.begun) - 1;
+    bool is_undoing = r.state == ROLLOUT_UNDOING;
+    r.undo_from = is_undoing && r.undo_from < from ? r.undo_from : from;
+    if (is_undoing && r.then == ROLLOUT_HALTED) /* it went bad, and that stays to be looked into */
+        return save(c, &r);
     r.then = ROLLOUT_PAUSED;
     return change_to(c, &r, ROLLOUT_UNDOING);
 }

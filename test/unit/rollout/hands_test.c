@@ -1,6 +1,8 @@
 /* Whole rollouts: a database, a journal that the test writes, and the thread. */
 #include "../keys/fixture.h"
 
+#include <stdatomic.h>
+
 #include "journal/journal.h"
 #include "report/report.h"
 #include "rollout/rollout.h"
@@ -12,7 +14,25 @@ struct world {
     struct rollouts *rollouts;
     struct journal *journal;
     char path[96];
+    atomic_int changed;              /* how often the thread said that there is something to publish */
+    _Atomic(const char *) interrupt; /* arguments of a rollout.back that comes then, once */
 };
+
+/* Called by the thread, between two portions that it moves. */
+static void changed(void *ctx)
+{
+    struct world *w = ctx;
+    const char *args = atomic_exchange(&w->interrupt, NULL);
+    if (args) {
+        json_t *object = json_loads(args, 0, NULL), *result = NULL;
+        struct tenant_request request = {.verb = "rollout.back", .args = object};
+        assert_int_equal(tenant_call(w->f.t, &request, &result, NULL), OK);
+        assert_string_equal(json_string_value(json_object_get(result, "state")), "undoing");
+        json_decref(result);
+        json_decref(object);
+    }
+    atomic_fetch_add(&w->changed, 1);
+}
 
 static void open_all(struct world *w)
 {
@@ -21,8 +41,12 @@ static void open_all(struct world *w)
     w->journal = journal_open(w->path, "smtpd", NULL, &f->why);
     assert_non_null(w->journal);
     f->board = board_new(&(struct gate_set){0});
-    w->rollouts = rollouts_new(&(struct rollouts_args){
-        .journal = w->path, .hostname = "edge.example", .board = f->board, .tick_ms = 20});
+    w->rollouts = rollouts_new(&(struct rollouts_args){.journal = w->path,
+                                                       .hostname = "edge.example",
+                                                       .board = f->board,
+                                                       .tick_ms = 20,
+                                                       .changed = changed,
+                                                       .changed_ctx = w});
     struct tenant_verb_table tables[] = {{keys_verbs, keys_verb_count, f->board},
                                          {rollout_verbs, rollout_verb_count, w->rollouts}};
     f->t = tenant_open(
@@ -151,22 +175,30 @@ static void wave_after_wave(void **state)
     good(&w->f, "rollout.start", "{'rollout': 'r'}");
     until(w, "running", "holding");
     assert_int_equal(with_dane(w), 1);
+    assert_int_equal(atomic_load(&w->changed), 1);
     mail(w, 10, false);
     until(w, "done", NULL);
+    assert_int_equal(atomic_load(&w->changed), 3);
     assert_int_equal(number(w, "moved"), DOMAINS);
     assert_int_equal(with_dane(w), DOMAINS);
 }
 
-/* The first wave goes well; during the second one senders turn away. It is undone, and so is nothing else. */
-static void a_bad_wave_is_undone(void **state)
+/* Two waves are on. */
+static void begin_two(struct world *w)
 {
-    struct world *w = *state;
     good(&w->f, "rollout.plan", "{'rollout': 'r', 'hold': '1s'}");
     good(&w->f, "rollout.start", "{'rollout': 'r'}");
     do
         until(w, "running", "holding");
     while (number(w, "wave") < 2);
     assert_int_equal(with_dane(w), 10);
+}
+
+/* The first wave goes well; during the second one senders turn away. It is undone, and so is nothing else. */
+static void a_bad_wave_is_undone(void **state)
+{
+    struct world *w = *state;
+    begin_two(w);
     good(&w->f, "rollout.pause", "{'rollout': 'r'}");
     close_all(w); /* what is watched survives a restart of control */
     open_all(w);
@@ -179,6 +211,41 @@ static void a_bad_wave_is_undone(void **state)
     assert_int_equal(call(&w->f, "rollout.start", "{'rollout': 'r'}"), ERR_REFUSED);
     good(&w->f, "rollout.back", "{'rollout': 'r', 'wave': '1'}");
     until(w, "paused", NULL);
+    assert_int_equal(with_dane(w), 0);
+}
+
+/* The last wave is being undone when the operator wants the first one back, too. */
+static void back_while_less_is_undone(void **state)
+{
+    struct world *w = *state;
+    begin_two(w);
+    atomic_store(&w->interrupt, "{\"rollout\": \"r\", \"wave\": \"1\"}");
+    good(&w->f, "rollout.back", "{'rollout': 'r'}");
+    until(w, "paused", "operator");
+    assert_int_equal(number(w, "wave"), 0);
+    assert_int_equal(with_dane(w), 0);
+}
+
+static enum err run_sql(struct call *c, void *sql)
+{
+    return db_run(db_query(c->db, sql), NULL, c->why);
+}
+
+/* All of it is being undone because it is bad when the operator wants the last wave back. */
+static void back_while_more_is_undone(void **state)
+{
+    struct world *w = *state;
+    char bad[] =
+        "UPDATE rollout SET state = 'undoing', then_state = 'halted', cause = 'failures', undo_from = 0";
+    begin_two(w);
+    rollouts_stop(w->rollouts); /* in the middle of it */
+    assert_int_equal(tenant_transact(w->f.t, TENANT_WRITE, run_sql, bad, &w->f.why), OK);
+    good(&w->f, "rollout.back", "{'rollout': 'r'}");
+    assert_string_equal(text(w, "state"), "undoing");
+    close_all(w);
+    open_all(w);
+    until(w, "halted", "failures");
+    assert_int_equal(number(w, "wave"), 0);
     assert_int_equal(with_dane(w), 0);
 }
 
@@ -329,6 +396,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(wave_after_wave),
         T(a_bad_wave_is_undone),
+        T(back_while_less_is_undone),
+        T(back_while_more_is_undone),
         T(what_was_bad_before_is_not_blamed_on_it),
         T(an_edge_that_sees_a_mismatch_ends_it),
         T(others_tell_of_failures),
