@@ -291,6 +291,27 @@ static enum err act(struct turn *t, const struct rollout_decision *d, struct buf
     return !e && d->what == ROLLOUT_UNDO ? undo(t, why) : e;
 }
 
+static enum err look_at_key_sets(struct call *c, void *ctx)
+{
+    struct turn *t = ctx;
+    return rollout_watch_key_sets(c, t->r, t->watch);
+}
+
+/* Which key sets they are may have changed since: that is looked at when it decides, and when one of them
+ * may be gone, for nobody would ever look at that. */
+static enum err decide(struct turn *t, struct rollout_view *view, struct rollout_decision *d, struct buf *why)
+{
+    const struct board *board = t->hands->args.board;
+    view->gate = rollout_watch_gate(t->watch, board);
+    *d = rollout_decide(view);
+    if (d->what != ROLLOUT_BEGIN && d->cause != ROLLOUT_CAUSE_GATE_UNSEEN)
+        return OK;
+    enum err e = tenant_transact(t->hands->store, TENANT_READ, look_at_key_sets, t, why);
+    view->gate = rollout_watch_gate(t->watch, board);
+    *d = rollout_decide(view);
+    return e;
+}
+
 static enum err run_one(struct turn *t, struct buf *why)
 {
     struct rollout *r = t->r;
@@ -310,9 +331,9 @@ static enum err run_one(struct turn *t, struct buf *why)
     if (view.is_blind && r->cause != ROLLOUT_CAUSE_BLIND)
         log_event(LOG_ERROR, "rollout-blind", LOG_STR("rollout", r->name), LOG_STR("why", buf_str(&blind)));
     buf_release(&blind);
-    view.gate_alarm = rollout_watch_gate_alarm(t->watch, t->hands->args.board);
-    struct rollout_decision d = rollout_decide(&view);
-    return act(t, &d, why);
+    struct rollout_decision d;
+    e = decide(t, &view, &d, why);
+    return e ? e : act(t, &d, why);
 }
 
 /* All have moved: only what TLS reports still tell of that time can undo it. */

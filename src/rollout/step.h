@@ -29,6 +29,8 @@ bool rollout_state_parse(struct str text, enum rollout_state *out);
     X(HOLDING, "holding", "the wave is held until its domains have been well for the set time")              \
     X(BLIND, "blind", "what happens to the mail of its domains cannot be seen, so nothing moves")            \
     X(GATE, "gate", "the rollover gate has an alarm, so nothing moves")                                      \
+    X(GATE_UNSEEN, "gate-unseen",                                                                            \
+      "the rollover gate has not looked at a key set of its domains yet, so nothing moves")                  \
     X(HELD, "held", "its domains have been well for the set time")                                           \
     X(FAILURES, "failures", "more mail is deferred or turned away at its domains than before")               \
     X(REPORTS, "reports", "TLS reports (RFC 8460) tell of more failed sessions at its domains than before")  \
@@ -80,12 +82,15 @@ struct rollout_rules {
 /* Has the share of the bad ones grown by more than is tolerated? */
 bool rollout_is_worse(const struct rollout_rules *r, struct rollout_counts now, struct rollout_counts before);
 
+/* Of all key sets that the domains use, those of the wave that comes next included. */
+enum rollout_gate { ROLLOUT_GATE_UNSEEN, ROLLOUT_GATE_ALARM, ROLLOUT_GATE_CALM };
+
 struct rollout_view {
     struct rollout_rules rules;
     const struct rollout_wave *wave;
     size_t waves, begun; /* begun: of the waves, the first ones */
     bool is_blind;       /* the journal could not be read */
-    bool gate_alarm;     /* about a key set that these domains use */
+    enum rollout_gate gate;
 };
 
 enum rollout_do {

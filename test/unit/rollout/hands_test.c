@@ -6,6 +6,7 @@
 #include "journal/journal.h"
 #include "report/report.h"
 #include "rollout/rollout.h"
+#include "tenant/allocate.h"
 
 enum { DOMAINS = 12, DAY_MS = 24 * 3600 * 1000 };
 
@@ -14,6 +15,7 @@ struct world {
     struct rollouts *rollouts;
     struct journal *journal;
     char path[96];
+    int64_t key_set;
     atomic_int changed;              /* how often the thread said that there is something to publish */
     _Atomic(const char *) interrupt; /* arguments of a rollout.back that comes then, once */
 };
@@ -34,6 +36,15 @@ static void changed(void *ctx)
     atomic_fetch_add(&w->changed, 1);
 }
 
+/* What the gate says of a key set. */
+static void gate_says(struct world *w, int64_t key_set, bool alarm)
+{
+    struct board_view view = {.stepped_ms = clock_wall()};
+    if (alarm)
+        view.out.alarm[view.out.nalarm++] = (struct gate_waiting){.what = GATE_AWAIT_CLOCK_JUMPED};
+    board_post(w->f.board, key_set, &view);
+}
+
 static void open_all(struct world *w)
 {
     struct fixture *f = &w->f;
@@ -41,6 +52,8 @@ static void open_all(struct world *w)
     w->journal = journal_open(w->path, "smtpd", NULL, &f->why);
     assert_non_null(w->journal);
     f->board = board_new(&(struct gate_set){0});
+    if (w->key_set)
+        gate_says(w, w->key_set, false);
     w->rollouts = rollouts_new(&(struct rollouts_args){.journal = w->path,
                                                        .hostname = "edge.example",
                                                        .board = f->board,
@@ -69,6 +82,15 @@ static void close_all(struct world *w)
     w->f.board = NULL;
 }
 
+/* A new one, of which the gate has nothing bad to say. */
+static int64_t add_key_set(struct world *w, const char *args)
+{
+    good(&w->f, "key.add", args);
+    int64_t id = json_integer_value(json_object_get(w->f.result, "key"));
+    gate_says(w, id, false);
+    return id;
+}
+
 static int world_setup(void **state)
 {
     struct world *w = calloc(1, sizeof *w);
@@ -81,7 +103,7 @@ static int world_setup(void **state)
     good(f, "tenant.add", "{'tenant': 'acme'}");
     good(f, "edge.group.add", "{'edge_group': 'default', 'address': ['192.0.2.25']}");
     good(f, "zone.add", "{'zone': 'mx.example', 'primary': '192.0.2.53'}");
-    good(f, "key.add", "{'group': 'g1'}");
+    w->key_set = add_key_set(w, "{'group': 'g1'}");
     for (int i = 0; i < DOMAINS; i++) {
         (void)snprintf(args, sizeof args,
                        "{'domain': ['d%02d.example'], 'tenant': 'acme', 'tag': '%s', 'recipients': 'any',"
@@ -127,6 +149,21 @@ static void until(struct world *w, const char *state, const char *cause)
             fail_msg("wanted %s %s: %s", state, cause ? cause : "", json_dumps(w->f.result, 0));
         (void)usleep(10000);
     }
+}
+
+static enum err run_sql(struct call *c, void *sql)
+{
+    return db_run(db_query(c->db, sql), NULL, c->why);
+}
+
+__attribute__((format(printf, 2, 3))) static void sql(struct world *w, const char *format, ...)
+{
+    char text[256];
+    va_list values;
+    va_start(values, format);
+    (void)vsnprintf(text, sizeof text, format, values);
+    va_end(values);
+    assert_int_equal(tenant_transact(w->f.t, TENANT_WRITE, run_sql, text, &w->f.why), OK);
 }
 
 /* Domains with DANE. */
@@ -226,20 +263,13 @@ static void back_while_less_is_undone(void **state)
     assert_int_equal(with_dane(w), 0);
 }
 
-static enum err run_sql(struct call *c, void *sql)
-{
-    return db_run(db_query(c->db, sql), NULL, c->why);
-}
-
 /* All of it is being undone because it is bad when the operator wants the last wave back. */
 static void back_while_more_is_undone(void **state)
 {
     struct world *w = *state;
-    char bad[] =
-        "UPDATE rollout SET state = 'undoing', then_state = 'halted', cause = 'failures', undo_from = 0";
     begin_two(w);
     rollouts_stop(w->rollouts); /* in the middle of it */
-    assert_int_equal(tenant_transact(w->f.t, TENANT_WRITE, run_sql, bad, &w->f.why), OK);
+    sql(w, "UPDATE rollout SET state = 'undoing', then_state = 'halted', cause = 'failures', undo_from = 0");
     good(&w->f, "rollout.back", "{'rollout': 'r'}");
     assert_string_equal(text(w, "state"), "undoing");
     close_all(w);
@@ -378,6 +408,61 @@ static void without_a_journal_nothing_moves(void **state)
     until(w, "done", NULL);
 }
 
+/* What the gate says counts before the first wave, too. */
+static void without_the_gate_nothing_moves(void **state)
+{
+    struct world *w = *state;
+    board_forget_set(w->f.board, w->key_set);
+    good(&w->f, "rollout.plan", "{'rollout': 'r', 'hold': '0s', 'tag': 'one'}");
+    good(&w->f, "rollout.start", "{'rollout': 'r'}");
+    until(w, "running", "gate-unseen");
+    board_post(w->f.board, w->key_set, &(struct board_view){0}); /* it has not stepped yet */
+    (void)usleep(200000);
+    until(w, "running", "gate-unseen");
+    gate_says(w, w->key_set, true);
+    until(w, "running", "gate");
+    (void)usleep(200000);
+    assert_int_equal(with_dane(w), 0);
+    gate_says(w, w->key_set, false);
+    until(w, "done", NULL);
+}
+
+/* The next wave brings a key set that the first one did not have. */
+static void the_gate_is_asked_for_the_next_wave(void **state)
+{
+    struct world *w = *state;
+    int64_t other = add_key_set(w, "{'group': 'g2'}");
+    good(&w->f, "rollout.plan", "{'rollout': 'r', 'hold': '500ms'}");
+    good(&w->f, "rollout.start", "{'rollout': 'r'}");
+    until(w, "running", "holding");
+    gate_says(w, other, true);
+    sql(w, "UPDATE mx_host SET key_set_id = %lld WHERE dane = 0", (long long)other);
+    until(w, "running", "gate");
+    (void)usleep(200000);
+    assert_int_equal(with_dane(w), 1);
+    gate_says(w, other, false);
+    until(w, "done", NULL);
+}
+
+/* A domain without a key set counts for the one that it will get. */
+static void the_gate_is_asked_for_a_key_set_to_come(void **state)
+{
+    struct world *w = *state;
+    int64_t sets[] = {w->key_set, add_key_set(w, "{'group': 'g2'}")};
+    size_t chosen = mx_host_choose_key_set(STR("d00-example"), 2);
+    sql(w, "UPDATE mx_host SET key_set_id = 0");
+    gate_says(w, sets[chosen], true);
+    good(&w->f, "rollout.plan", "{'rollout': 'r', 'hold': '1h', 'tag': 'one'}");
+    good(&w->f, "rollout.start", "{'rollout': 'r'}");
+    until(w, "running", "gate");
+    (void)usleep(200000);
+    assert_int_equal(with_dane(w), 0);
+    gate_says(w, sets[1 - chosen], true);
+    gate_says(w, sets[chosen], false);
+    until(w, "running", "holding");
+    assert_int_equal(with_dane(w), 1);
+}
+
 static void sentences(void **state)
 {
     struct world *w = *state;
@@ -403,6 +488,9 @@ int main(void)
         T(others_tell_of_failures),
         T(others_tell_late),
         T(without_a_journal_nothing_moves),
+        T(without_the_gate_nothing_moves),
+        T(the_gate_is_asked_for_the_next_wave),
+        T(the_gate_is_asked_for_a_key_set_to_come),
         T(sentences),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
