@@ -29,6 +29,7 @@ struct turn {
     struct rollout *r;
     struct rollout_watch *watch;
     struct rollout_baseline baseline;
+    struct rollout_awaited awaited;
     bool on;      /* move: to what */
     size_t moved; /* move: domains */
     bool heard;   /* look: TLS reports told something new */
@@ -235,7 +236,9 @@ static enum err look(struct call *c, void *ctx)
     if (!e)
         e = rollout_watch_told(c, t->watch, t->r);
     t->heard = sessions_told(t->r) != told;
-    return e ? e : rollout_watch_probes(c, t->r);
+    if (!e)
+        e = rollout_watch_probes(c, t->r);
+    return e ? e : rollout_awaited_probe(c, t->r, &t->a, &t->awaited);
 }
 
 static struct rollout_watch *watch_for(struct rollouts *hands, int64_t id)
@@ -267,6 +270,10 @@ static enum err act(struct turn *t, const struct rollout_decision *d, struct buf
 {
     struct rollout *r = t->r;
     bool news = r->cause != d->cause || t->heard;
+    if (d->cause == ROLLOUT_CAUSE_PROBES_AWAITED && r->cause != d->cause)
+        log_event(LOG_WARN, "rollout-awaits", LOG_STR("rollout", r->name),
+                  LOG_STR("mx_host", t->awaited.mx_host), LOG_STR("edge", t->awaited.edge),
+                  LOG_STR("why", t->awaited.reason));
     r->cause = d->cause;
     switch (d->what) {
     case ROLLOUT_BEGIN:
@@ -325,7 +332,11 @@ static enum err run_one(struct turn *t, struct buf *why)
         e = tenant_transact(t->hands->store, TENANT_READ, look, t, why);
     if (e)
         return e;
-    struct rollout_view view = {.rules = r->rules, .waves = r->waves, .begun = r->begun, .wave = r->wave};
+    struct rollout_view view = {.rules = r->rules,
+                                .waves = r->waves,
+                                .begun = r->begun,
+                                .wave = r->wave,
+                                .is_awaited = t->awaited.mx_host.n > 0};
     struct buf blind = {0};
     view.is_blind = rollout_watch_read(t->watch, t->hands->args.journal, r, &blind) != OK;
     if (view.is_blind && r->cause != ROLLOUT_CAUSE_BLIND)

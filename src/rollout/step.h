@@ -31,6 +31,8 @@ bool rollout_state_parse(struct str text, enum rollout_state *out);
     X(GATE, "gate", "the rollover gate has an alarm, so nothing moves")                                      \
     X(GATE_UNSEEN, "gate-unseen",                                                                            \
       "the rollover gate has not looked at a key set of its domains yet, so nothing moves")                  \
+    X(PROBES_AWAITED, "probes-awaited",                                                                      \
+      "an edge does not see at an MX host what senders are to see, so nothing moves")                        \
     X(HELD, "held", "its domains have been well for the set time")                                           \
     X(FAILURES, "failures", "more mail is deferred or turned away at its domains than before")               \
     X(REPORTS, "reports", "TLS reports (RFC 8460) tell of more failed sessions at its domains than before")  \
@@ -69,7 +71,7 @@ struct rollout_wave {
     int64_t held_ms;              /* for how long it was ready and well */
     struct rollout_counts now;    /* since it began */
     struct rollout_counts before; /* of the same domains, in the time before it began */
-    int64_t bad_probes;           /* MX hosts at which an edge saw something wrong since it began */
+    int64_t bad_probes;           /* MX hosts that an edge found broken in two rounds since it began */
     struct rollout_told told;
 };
 
@@ -90,6 +92,7 @@ struct rollout_view {
     const struct rollout_wave *wave;
     size_t waves, begun; /* begun: of the waves, the first ones */
     bool is_blind;       /* the journal could not be read */
+    bool is_awaited;     /* an edge does not see at an MX host what senders are to see, or saw it once only */
     enum rollout_gate gate;
 };
 

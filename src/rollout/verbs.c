@@ -3,6 +3,7 @@
 #include "rollout/rollout.h"
 #include "rollout/store.h"
 #include "rollout/tell.h"
+#include "rollout/watch.h"
 
 enum { HOLD_MS = 24 * 3600 * 1000, BASELINE_MS = 24 * 3600 * 1000, TOLERANCE = 20, LEAST = 5 };
 
@@ -40,10 +41,15 @@ static json_t *describe_wave(const struct rollout *r, size_t i)
 
 /* With the evidence, where the sentence alone leaves open who says so. More may be undone than what they
  * tell of. */
-static json_t *because(const struct rollout *r)
+static json_t *because(struct call *c, const struct rollout *r)
 {
+    struct rollout_awaited w;
     const char *sentence = rollout_cause_sentence(r->cause);
     size_t i = r->undo_from;
+    if (r->cause == ROLLOUT_CAUSE_PROBES_AWAITED && !rollout_awaited_probe(c, r, c->a, &w) && w.mx_host.n)
+        return json_sprintf("%s; %.*s, at %.*s: %.*s, for %lld s now", sentence, STR_ARG(w.edge),
+                            STR_ARG(w.mx_host), STR_ARG(w.reason),
+                            (long long)((clock_wall() - w.since_ms) / 1000));
     while (i < r->waves && !*r->wave[i].told.organization)
         i++;
     if (r->cause != ROLLOUT_CAUSE_REPORTS || i == r->waves)
@@ -82,7 +88,7 @@ static json_t *describe(struct call *c, const struct rollout *r)
     json_object_set_new(o, "state", json_string(rollout_state_name(r->state)));
     json_object_set_new(o, "meaning", json_string(rollout_state_sentence(r->state)));
     json_object_set_new(o, "cause", json_string(rollout_cause_name(r->cause)));
-    json_object_set_new(o, "because", because(r));
+    json_object_set_new(o, "because", because(c, r));
     json_object_set_new(o, "tenant", json_of(tenant_name_of(c, r->tenant_id)));
     json_object_set_new(o, "tag", json_of(r->tag));
     json_object_set_new(o, "wave", json_integer((json_int_t)r->begun));

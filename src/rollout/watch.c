@@ -108,28 +108,6 @@ enum err rollout_watch_read(struct rollout_watch *w, const char *journal, struct
     return e;
 }
 
-/* MX hosts of the wave at which an edge saw something wrong since the wave began. */
-static enum err count_probes(struct call *c, const struct rollout *r, size_t wave, int64_t *count)
-{
-    struct db_query *q = db_query(
-        c->db,
-        "SELECT COUNT(*) FROM edge_probe p JOIN domain d ON d.mx_host = p.name"
-        " JOIN rollout_domain r ON r.domain = d.name"
-        " WHERE p.good = 0 AND p.at_ms >= $1 AND r.rollout_id = $2 AND r.wave = $3 AND r.state = 'on'");
-    db_bind_int(q, r->begun_ms[wave]);
-    db_bind_int(q, r->id);
-    db_bind_int(q, (int64_t)wave);
-    return db_get_int(q, count, c->why);
-}
-
-enum err rollout_watch_probes(struct call *c, struct rollout *r)
-{
-    enum err e = OK;
-    for (size_t i = 0; !e && i < r->begun; i++)
-        e = count_probes(c, r, i, &r->wave[i].bad_probes);
-    return e;
-}
-
 enum rollout_gate rollout_watch_gate(const struct rollout_watch *w, const struct board *board)
 {
     enum rollout_gate worst = ROLLOUT_GATE_CALM;

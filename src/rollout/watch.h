@@ -25,6 +25,14 @@ enum err rollout_watch_read(struct rollout_watch *w, const char *journal, struct
                             struct buf *why) MUST_CHECK;
 /* Inside a transaction: bad_probes of each wave. */
 enum err rollout_watch_probes(struct call *c, struct rollout *r) MUST_CHECK;
+/* An MX host of a wave that has begun, at which an edge did not find all well the last time it looked. */
+struct rollout_awaited {
+    struct str mx_host, edge, reason; /* mx_host empty: there is none */
+    int64_t since_ms;
+};
+/* Inside a transaction: the one that is awaited for longest, its texts in the arena. */
+enum err rollout_awaited_probe(struct call *c, const struct rollout *r, struct arena *a,
+                               struct rollout_awaited *out) MUST_CHECK;
 /* Inside a transaction, after load: what TLS reports tell of each wave. */
 enum err rollout_watch_told(struct call *c, struct rollout_watch *w, struct rollout *r) MUST_CHECK;
 /* Inside a transaction: the key sets as they are now. A domain that has none counts for the one it will get.

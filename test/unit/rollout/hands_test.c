@@ -296,18 +296,80 @@ static void what_was_bad_before_is_not_blamed_on_it(void **state)
     assert_int_equal(with_dane(w), 1);
 }
 
+/* What an edge finds at d00's MX host in one round. */
+static void probe(struct world *w, const char *kind, const char *reason)
+{
+    char args[256];
+    (void)usleep(2000); /* rounds are known by their time */
+    (void)snprintf(args, sizeof args,
+                   "{'edge': 'edge.example', 'probes': [{'name': 'd00-example.mx.example',"
+                   " 'address': '192.0.2.25:25', 'algorithm': 'ecdsa', 'kind': '%s', 'reason': '%s'}]}",
+                   kind, reason);
+    good(&w->f, "edge.probe", args);
+}
+
+static void begin_one(struct world *w, const char *plan)
+{
+    good(&w->f, "edge.confirm", "{'edge': 'edge.example', 'key_epoch': 1, 'serves': []}");
+    good(&w->f, "rollout.plan", plan);
+    good(&w->f, "rollout.start", "{'rollout': 'r'}");
+    until(w, "running", "holding");
+}
+
+static json_int_t held(struct world *w)
+{
+    good(&w->f, "rollout.status", "{'rollout': 'r'}");
+    const json_t *wave = json_array_get(json_object_get(w->f.result, "progress"), 0);
+    return json_integer_value(json_object_get(wave, "held_s"));
+}
+
+/* Once may be a moment; twice is a reason. */
 static void an_edge_that_sees_a_mismatch_ends_it(void **state)
 {
     struct world *w = *state;
-    good(&w->f, "rollout.plan", "{'rollout': 'r', 'hold': '1h', 'tag': 'one'}");
-    good(&w->f, "rollout.start", "{'rollout': 'r'}");
+    begin_one(w, "{'rollout': 'r', 'hold': '1h', 'tag': 'one'}");
+    probe(w, "broken", "no match");
+    until(w, "running", "probes-awaited");
+    probe(w, "good", "");
     until(w, "running", "holding");
-    good(&w->f, "edge.confirm", "{'edge': 'edge.example', 'key_epoch': 1, 'serves': []}");
-    good(&w->f, "edge.probe",
-         "{'edge': 'edge.example', 'probes': [{'name': 'd00-example.mx.example', 'address': '192.0.2.25:25',"
-         " 'algorithm': 'ecdsa', 'good': false, 'reason': 'tlsa-no-match'}]}");
+    probe(w, "broken", "no match");
+    (void)usleep(200000);
+    until(w, "running", "probes-awaited");
+    assert_int_equal(with_dane(w), 1);
+    probe(w, "broken", "the TLS handshake fails");
     until(w, "halted", "probes");
     assert_int_equal(with_dane(w), 0);
+    good(&w->f, "rollout.resume", "{'rollout': 'r'}"); /* what was seen before it began again is over */
+    until(w, "running", "holding");
+    probe(w, "broken", "no match");
+    until(w, "running", "probes-awaited");
+    (void)usleep(200000);
+    until(w, "running", "probes-awaited");
+    probe(w, "broken", "no match");
+    until(w, "halted", "probes");
+}
+
+/* Records that are not there yet and a resolver that fails undo nothing, however long; but it is not well. */
+static void what_an_edge_does_not_see_is_awaited(void **state)
+{
+    struct world *w = *state;
+    static const char *const kinds[] = {"awaited", "unseen", "strange"};
+    begin_one(w, "{'rollout': 'r', 'hold': '1s', 'tag': 'one'}");
+    for (int round = 0; round < 3; round++)
+        for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+            probe(w, kinds[i], "it has no TLSA records");
+            until(w, "running", "probes-awaited");
+        }
+    if (!strstr(text(w, "because"),
+                "; edge.example, at d00-example.mx.example: it has no TLSA records, for "))
+        fail_msg("%s", text(w, "because"));
+    json_int_t before = held(w);
+    (void)usleep(1200000);
+    until(w, "running", "probes-awaited");
+    assert_int_equal(held(w), before);
+    assert_int_equal(with_dane(w), 1);
+    probe(w, "good", "");
+    until(w, "done", NULL);
 }
 
 static enum err put_report(struct call *c, void *ctx)
@@ -485,6 +547,7 @@ int main(void)
         T(back_while_more_is_undone),
         T(what_was_bad_before_is_not_blamed_on_it),
         T(an_edge_that_sees_a_mismatch_ends_it),
+        T(what_an_edge_does_not_see_is_awaited),
         T(others_tell_of_failures),
         T(others_tell_late),
         T(without_a_journal_nothing_moves),
