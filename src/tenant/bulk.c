@@ -133,7 +133,7 @@ static void say_how_far(const struct bulk *b, enum err e)
     if (!t->changed && !t->unchanged && !t->failed)
         return;
     buf_printf(why, "%s %lld domains are done, ", e == ERR_CLOSED ? ":" : ";",
-               (long long)(t->changed + t->unchanged));
+               (long long)t->changed + (long long)t->unchanged);
     if (t->failed)
         buf_printf(why, "%lld failed, ", (long long)t->failed);
     buf_add(why, STR("the others are as they were; "));
