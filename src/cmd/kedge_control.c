@@ -88,7 +88,9 @@ int main(int argc, char **argv)
     struct rollouts *rollouts =
         rollouts_new(&(struct rollouts_args){.journal = daemon_path(&a, d.conf->data_directory, "journal"),
                                              .hostname = d.conf->hostname,
-                                             .board = board});
+                                             .board = board,
+                                             .changed = keeper_wake,
+                                             .changed_ctx = keeper});
     struct reports *reports = reports_new();
     const struct tenant_verb_table tables[] = {{keys_verbs, keys_verb_count, board},
                                                {zone_verbs, zone_verb_count, keeper},

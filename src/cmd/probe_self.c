@@ -76,10 +76,11 @@ static void alarm_about(struct map *now, struct arena *a, const struct edge_prob
 {
     struct str address = address_text(a, &probe->to);
     const char *algorithm = dial_algorithm_name(probe->algorithm);
-    if (probe->good)
+    if (probe->kind == PROBE_GOOD)
         return;
     log_event(LOG_ERROR, "edge-probe-bad", LOG_STR("name", probe->name), LOG_STR("address", address),
-              LOG_TEXT("algorithm", algorithm), LOG_STR("why", probe->reason));
+              LOG_TEXT("algorithm", algorithm), LOG_TEXT("kind", probe_kind_name(probe->kind)),
+              LOG_STR("why", probe->reason));
     struct str key = arena_printf(a, "%.*s %.*s %s", STR_ARG(probe->name), STR_ARG(address), algorithm);
     (void)map_put(now, key, now);
 }
@@ -104,10 +105,11 @@ static void report(struct probe_self *p, struct arena *a, const struct edge_prob
         const struct edge_probe *one = &round->v[i];
         struct str address = address_text(a, &one->to);
         json_t *reason = json_stringn(one->reason.p ? one->reason.p : "", one->reason.n);
-        (void)json_array_append_new(list, json_pack("{s:s%, s:s%, s:s, s:b, s:o}", "name", one->name.p,
-                                                    one->name.n, "address", address.p, address.n, "algorithm",
-                                                    dial_algorithm_name(one->algorithm), "good", one->good,
-                                                    "reason", reason ? reason : json_string("?")));
+        (void)json_array_append_new(
+            list, json_pack("{s:s%, s:s%, s:s, s:b, s:s, s:o}", "name", one->name.p, one->name.n, "address",
+                            address.p, address.n, "algorithm", dial_algorithm_name(one->algorithm), "good",
+                            one->kind == PROBE_GOOD, "kind", probe_kind_name(one->kind), "reason",
+                            reason ? reason : json_string("?")));
     }
     json_t *request = json_pack("{s:s, s:s%, s:o}", "verb", "edge.probe", "edge", p->args.edge.p,
                                 p->args.edge.n, "probes", list);

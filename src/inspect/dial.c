@@ -152,9 +152,11 @@ static void talk(struct dialling *x)
         stop(x, DIAL_NO_STARTTLS, STR_NONE);
         return;
     }
-    if (!start_tls(x))
+    /* The server has forgotten who we are (RFC 3207, section 4.2), and an edge of ours must know it: who
+     * leaves nameless after the handshake is a sender that turns away. */
+    if (!start_tls(x) || !hello(x, &bits))
         return;
-    if (x->conf->domain.n && x->d->asked == DIAL_ANY && hello(x, &bits))
+    if (x->conf->domain.n && x->d->asked == DIAL_ANY)
         ask_recipient(x);
 }
 

@@ -17,37 +17,70 @@ static struct str error_of(struct arena *a, const struct dns_answer *answer)
                         STR_ARG(answer->ede_text));
 }
 
-struct str edge_probe_judge_name(struct arena *a, const struct dns_answer *a4, const struct dns_answer *a6,
-                                 const struct dns_answer *tlsa)
+static size_t count_usable(const struct dns_answer *tlsa)
 {
-    const struct dns_answer *all[] = {a4, a6, tlsa};
-    for (size_t i = 0; i < 3; i++)
-        if (all[i]->status == DNS_ERROR)
-            return error_of(a, all[i]);
-    for (size_t i = 0; i < 3; i++)
-        if (!dns_answer_is_secure(all[i]))
-            return arena_printf(a, "its %s records are not signed, so no sender looks at its TLSA records",
-                                dns_type_name(all[i]->type));
-    if (!a4->n && !a6->n)
-        return STR("it has no address");
-    if (!tlsa->n)
-        return STR("it has no TLSA records");
     size_t usable = 0;
     for (size_t i = 0; i < tlsa->n; i++)
         usable += dane_tlsa_fault(&tlsa->records[i].tlsa) == DANE_TLSA_USABLE;
-    return usable ? STR("") : STR("none of its TLSA records can be used");
+    return usable;
 }
 
-struct str edge_probe_judge(struct arena *a, const struct dns_answer *tlsa, const struct facts_dial *d)
+enum probe_kind edge_probe_judge_name(struct arena *a, const struct dns_answer *a4,
+                                      const struct dns_answer *a6, const struct dns_answer *tlsa,
+                                      struct str *reason)
 {
-    if (d->end != DIAL_DONE)
-        return arena_printf(a, "%s%s%.*s", dial_end_sentence(d->end), d->said.n ? ": " : "",
-                            STR_ARG(d->said));
+    const struct dns_answer *all[] = {a4, a6, tlsa};
+    for (size_t i = 0; i < 3; i++)
+        if (all[i]->status == DNS_ERROR) {
+            *reason = error_of(a, all[i]);
+            return PROBE_UNSEEN;
+        }
+    for (size_t i = 0; i < 3; i++)
+        if (!dns_answer_is_secure(all[i])) {
+            *reason = arena_printf(a, "its %s records are not signed, so no sender looks at its TLSA records",
+                                   dns_type_name(all[i]->type));
+            return PROBE_AWAITED;
+        }
+    *reason = !a4->n && !a6->n      ? STR("it has no address")
+              : !tlsa->n            ? STR("it has no TLSA records")
+              : !count_usable(tlsa) ? STR("none of its TLSA records can be used")
+                                    : STR("");
+    return reason->n ? PROBE_AWAITED : PROBE_GOOD;
+}
+
+/* Senders without DANE want to get as far as to STARTTLS, too: what ends before is not the records' doing. */
+static enum probe_kind kind_of(enum dial_end end)
+{
+    switch (end) {
+    case DIAL_CONNECT:
+    case DIAL_GREETING:
+    case DIAL_HELLO:
+        return PROBE_UNSEEN;
+    case DIAL_NO_STARTTLS:
+    case DIAL_STARTTLS:
+    case DIAL_HANDSHAKE:
+        return PROBE_BROKEN;
+    case DIAL_DONE:
+        break;
+    }
+    return PROBE_GOOD;
+}
+
+enum probe_kind edge_probe_judge(struct arena *a, const struct dns_answer *tlsa, const struct facts_dial *d,
+                                 struct str *reason)
+{
+    *reason = STR("");
+    if (d->end != DIAL_DONE) {
+        *reason =
+            arena_printf(a, "%s%s%.*s", dial_end_sentence(d->end), d->said.n ? ": " : "", STR_ARG(d->said));
+        return kind_of(d->end);
+    }
     for (size_t i = 0; i < tlsa->n; i++)
         if (d->matched[i])
-            return STR("");
-    return arena_printf(a, "none of its %zu TLSA records matches the %s certificate that is shown", tlsa->n,
-                        d->shown == DIAL_RSA ? "RSA" : "ECDSA");
+            return PROBE_GOOD;
+    *reason = arena_printf(a, "none of its %zu TLSA records matches the %s certificate that is shown",
+                           tlsa->n, d->shown == DIAL_RSA ? "RSA" : "ECDSA");
+    return PROBE_BROKEN;
 }
 
 static void add(struct edge_probe_round *r, struct edge_probe probe)
@@ -59,7 +92,6 @@ static void add(struct edge_probe_round *r, struct edge_probe probe)
             memcpy(grown, r->v, r->n * sizeof *grown);
         r->v = grown;
     }
-    probe.good = probe.reason.n == 0;
     r->v[r->n++] = probe;
 }
 
@@ -85,9 +117,10 @@ static void probe(const struct edge_probe_conf *conf, const struct dns_answer *t
                                       .connect_ms = conf->connect_ms,
                                       .smtp_ms = conf->smtp_ms};
     p.reason = silence_of(out, &p.to);
+    p.kind = kind_of(DIAL_CONNECT);
     if (!p.reason.n) {
         dial(&dialled, &d, out->arena);
-        p.reason = edge_probe_judge(out->arena, tlsa, &d);
+        p.kind = edge_probe_judge(out->arena, tlsa, &d, &p.reason);
     }
     add(out, p);
 }
@@ -100,9 +133,9 @@ void edge_probe_name(const struct edge_probe_conf *conf, struct str name, bool e
     struct dns_answer answers[3];
     conf->source->ask(conf->source->ctx, out->arena, questions, 3, deadline_in(conf->dns_ms), answers);
     const struct dns_answer *tlsa = &answers[2];
-    struct edge_probe p = {.name = name,
-                           .reason = edge_probe_judge_name(out->arena, &answers[0], &answers[1], tlsa)};
-    if (p.reason.n) {
+    struct edge_probe p = {.name = name};
+    p.kind = edge_probe_judge_name(out->arena, &answers[0], &answers[1], tlsa, &p.reason);
+    if (p.kind != PROBE_GOOD) {
         add(out, p);
         return;
     }

@@ -5,6 +5,7 @@
 
 #include "dns/answer.h"
 #include "inspect/facts.h"
+#include "keys/probe.h"
 
 struct edge_probe_conf {
     const struct dns_source *source;
@@ -19,7 +20,7 @@ struct edge_probe {
     struct str name;
     struct addr to;                /* n 0: no address was found */
     enum dial_algorithm algorithm; /* DIAL_ANY: nothing was dialled */
-    bool good;
+    enum probe_kind kind;
     struct str reason; /* what is wrong, a sentence; empty when good */
 };
 
@@ -35,11 +36,13 @@ struct edge_probe_round {
 void edge_probe_name(const struct edge_probe_conf *conf, struct str name, bool ecdsa, bool rsa,
                      struct edge_probe_round *out);
 
-/* What is wrong with the name itself, whatever its addresses show: nothing (an empty text), or a sentence. */
-struct str edge_probe_judge_name(struct arena *a, const struct dns_answer *a4, const struct dns_answer *a6,
-                                 const struct dns_answer *tlsa);
+/* What is wrong with the name itself, whatever its addresses show: the reason as in a probe. */
+enum probe_kind edge_probe_judge_name(struct arena *a, const struct dns_answer *a4,
+                                      const struct dns_answer *a6, const struct dns_answer *tlsa,
+                                      struct str *reason);
 /* What is wrong with what was shown at an address. Pure, as the above. */
-struct str edge_probe_judge(struct arena *a, const struct dns_answer *tlsa, const struct facts_dial *d);
+enum probe_kind edge_probe_judge(struct arena *a, const struct dns_answer *tlsa, const struct facts_dial *d,
+                                 struct str *reason);
 
 /* "ecdsa", "rsa", "any". */
 const char *dial_algorithm_name(enum dial_algorithm a);

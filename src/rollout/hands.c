@@ -29,6 +29,7 @@ struct turn {
     struct rollout *r;
     struct rollout_watch *watch;
     struct rollout_baseline baseline;
+    struct rollout_awaited awaited;
     bool on;      /* move: to what */
     size_t moved; /* move: domains */
     bool heard;   /* look: TLS reports told something new */
@@ -69,14 +70,18 @@ static enum err load_active(struct call *c, void *ctx)
     return OK;
 }
 
-/* An operator may have said something meanwhile: then this turn is void. */
+/* An operator may have said something meanwhile: then this turn is void. While it is undone, that may be how
+ * far. */
 static enum err still(struct call *c, const struct turn *t)
 {
     struct rollout now;
     enum err e = rollout_load(c, t->r->name, &now);
-    if (!e && (now.id != t->r->id || now.state != t->expected))
-        e = ERR_STOPPED;
-    return e;
+    if (e)
+        return e;
+    bool same = now.id == t->r->id && now.state == t->expected;
+    if (same && now.state == ROLLOUT_UNDOING)
+        same = now.undo_from == t->r->undo_from && now.then == t->r->then;
+    return same ? OK : ERR_STOPPED;
 }
 
 static enum err save(struct call *c, void *ctx)
@@ -146,6 +151,8 @@ static enum err move_all(struct turn *t, bool on, struct buf *why)
     do {
         t->moved = 0;
         e = tenant_transact(t->hands->store, TENANT_WRITE, move_portion, t, why);
+        if (t->moved && t->hands->args.changed)
+            t->hands->args.changed(t->hands->args.changed_ctx);
         if (!e && is_stopping(t->hands))
             e = ERR_STOPPED;
     } while (!e && t->moved == PORTION);
@@ -229,7 +236,9 @@ static enum err look(struct call *c, void *ctx)
     if (!e)
         e = rollout_watch_told(c, t->watch, t->r);
     t->heard = sessions_told(t->r) != told;
-    return e ? e : rollout_watch_probes(c, t->r);
+    if (!e)
+        e = rollout_watch_probes(c, t->r);
+    return e ? e : rollout_awaited_probe(c, t->r, &t->a, &t->awaited);
 }
 
 static struct rollout_watch *watch_for(struct rollouts *hands, int64_t id)
@@ -261,6 +270,10 @@ static enum err act(struct turn *t, const struct rollout_decision *d, struct buf
 {
     struct rollout *r = t->r;
     bool news = r->cause != d->cause || t->heard;
+    if (d->cause == ROLLOUT_CAUSE_PROBES_AWAITED && r->cause != d->cause)
+        log_event(LOG_WARN, "rollout-awaits", LOG_STR("rollout", r->name),
+                  LOG_STR("mx_host", t->awaited.mx_host), LOG_STR("edge", t->awaited.edge),
+                  LOG_STR("why", t->awaited.reason));
     r->cause = d->cause;
     switch (d->what) {
     case ROLLOUT_BEGIN:
@@ -285,6 +298,27 @@ static enum err act(struct turn *t, const struct rollout_decision *d, struct buf
     return !e && d->what == ROLLOUT_UNDO ? undo(t, why) : e;
 }
 
+static enum err look_at_key_sets(struct call *c, void *ctx)
+{
+    struct turn *t = ctx;
+    return rollout_watch_key_sets(c, t->r, t->watch);
+}
+
+/* Which key sets they are may have changed since: that is looked at when it decides, and when one of them
+ * may be gone, for nobody would ever look at that. */
+static enum err decide(struct turn *t, struct rollout_view *view, struct rollout_decision *d, struct buf *why)
+{
+    const struct board *board = t->hands->args.board;
+    view->gate = rollout_watch_gate(t->watch, board);
+    *d = rollout_decide(view);
+    if (d->what != ROLLOUT_BEGIN && d->cause != ROLLOUT_CAUSE_GATE_UNSEEN)
+        return OK;
+    enum err e = tenant_transact(t->hands->store, TENANT_READ, look_at_key_sets, t, why);
+    view->gate = rollout_watch_gate(t->watch, board);
+    *d = rollout_decide(view);
+    return e;
+}
+
 static enum err run_one(struct turn *t, struct buf *why)
 {
     struct rollout *r = t->r;
@@ -298,15 +332,19 @@ static enum err run_one(struct turn *t, struct buf *why)
         e = tenant_transact(t->hands->store, TENANT_READ, look, t, why);
     if (e)
         return e;
-    struct rollout_view view = {.rules = r->rules, .waves = r->waves, .begun = r->begun, .wave = r->wave};
+    struct rollout_view view = {.rules = r->rules,
+                                .waves = r->waves,
+                                .begun = r->begun,
+                                .wave = r->wave,
+                                .is_awaited = t->awaited.mx_host.n > 0};
     struct buf blind = {0};
     view.is_blind = rollout_watch_read(t->watch, t->hands->args.journal, r, &blind) != OK;
     if (view.is_blind && r->cause != ROLLOUT_CAUSE_BLIND)
         log_event(LOG_ERROR, "rollout-blind", LOG_STR("rollout", r->name), LOG_STR("why", buf_str(&blind)));
     buf_release(&blind);
-    view.gate_alarm = rollout_watch_gate_alarm(t->watch, t->hands->args.board);
-    struct rollout_decision d = rollout_decide(&view);
-    return act(t, &d, why);
+    struct rollout_decision d;
+    e = decide(t, &view, &d, why);
+    return e ? e : act(t, &d, why);
 }
 
 /* All have moved: only what TLS reports still tell of that time can undo it. */

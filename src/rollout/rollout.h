@@ -23,6 +23,10 @@ struct rollouts_args {
     const char *hostname;
     const struct board *board;
     int64_t tick_ms; /* 0: a second */
+    /* DANE of domains was set, which somebody has to publish. Without a lock; must return at once. May be
+     * NULL. */
+    void (*changed)(void *ctx);
+    void *changed_ctx;
 };
 /* Before tenant_open: it is the context of the verbs. */
 struct rollouts *rollouts_new(const struct rollouts_args *args);

@@ -87,8 +87,10 @@ struct rollout_decision rollout_decide(const struct rollout_view *v)
         d.cause = ROLLOUT_CAUSE_ENABLING;
     else if (v->is_blind)
         d.cause = ROLLOUT_CAUSE_BLIND;
-    else if (v->gate_alarm)
-        d.cause = ROLLOUT_CAUSE_GATE;
+    else if (v->gate != ROLLOUT_GATE_CALM)
+        d.cause = v->gate == ROLLOUT_GATE_ALARM ? ROLLOUT_CAUSE_GATE : ROLLOUT_CAUSE_GATE_UNSEEN;
+    else if (v->is_awaited)
+        d.cause = ROLLOUT_CAUSE_PROBES_AWAITED;
     else if (last && last->held_ms < v->rules.hold_ms)
         d.cause = ROLLOUT_CAUSE_HOLDING;
     else {

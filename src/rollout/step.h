@@ -29,6 +29,10 @@ bool rollout_state_parse(struct str text, enum rollout_state *out);
     X(HOLDING, "holding", "the wave is held until its domains have been well for the set time")              \
     X(BLIND, "blind", "what happens to the mail of its domains cannot be seen, so nothing moves")            \
     X(GATE, "gate", "the rollover gate has an alarm, so nothing moves")                                      \
+    X(GATE_UNSEEN, "gate-unseen",                                                                            \
+      "the rollover gate has not looked at a key set of its domains yet, so nothing moves")                  \
+    X(PROBES_AWAITED, "probes-awaited",                                                                      \
+      "an edge does not see at an MX host what senders are to see, so nothing moves")                        \
     X(HELD, "held", "its domains have been well for the set time")                                           \
     X(FAILURES, "failures", "more mail is deferred or turned away at its domains than before")               \
     X(REPORTS, "reports", "TLS reports (RFC 8460) tell of more failed sessions at its domains than before")  \
@@ -67,7 +71,7 @@ struct rollout_wave {
     int64_t held_ms;              /* for how long it was ready and well */
     struct rollout_counts now;    /* since it began */
     struct rollout_counts before; /* of the same domains, in the time before it began */
-    int64_t bad_probes;           /* MX hosts at which an edge saw something wrong since it began */
+    int64_t bad_probes;           /* MX hosts that an edge found broken in two rounds since it began */
     struct rollout_told told;
 };
 
@@ -80,12 +84,16 @@ struct rollout_rules {
 /* Has the share of the bad ones grown by more than is tolerated? */
 bool rollout_is_worse(const struct rollout_rules *r, struct rollout_counts now, struct rollout_counts before);
 
+/* Of all key sets that the domains use, those of the wave that comes next included. */
+enum rollout_gate { ROLLOUT_GATE_UNSEEN, ROLLOUT_GATE_ALARM, ROLLOUT_GATE_CALM };
+
 struct rollout_view {
     struct rollout_rules rules;
     const struct rollout_wave *wave;
     size_t waves, begun; /* begun: of the waves, the first ones */
     bool is_blind;       /* the journal could not be read */
-    bool gate_alarm;     /* about a key set that these domains use */
+    bool is_awaited;     /* an edge does not see at an MX host what senders are to see, or saw it once only */
+    enum rollout_gate gate;
 };
 
 enum rollout_do {

@@ -3,6 +3,7 @@
 #include "rollout/rollout.h"
 #include "rollout/store.h"
 #include "rollout/tell.h"
+#include "rollout/watch.h"
 
 enum { HOLD_MS = 24 * 3600 * 1000, BASELINE_MS = 24 * 3600 * 1000, TOLERANCE = 20, LEAST = 5 };
 
@@ -38,13 +39,22 @@ static json_t *describe_wave(const struct rollout *r, size_t i)
     return o;
 }
 
-/* With the evidence, where the sentence alone leaves open who says so. */
-static json_t *because(const struct rollout *r)
+/* With the evidence, where the sentence alone leaves open who says so. More may be undone than what they
+ * tell of. */
+static json_t *because(struct call *c, const struct rollout *r)
 {
-    const struct rollout_told *t = &r->wave[r->undo_from < r->waves ? r->undo_from : 0].told;
+    struct rollout_awaited w;
     const char *sentence = rollout_cause_sentence(r->cause);
-    if (r->cause != ROLLOUT_CAUSE_REPORTS)
+    size_t i = r->undo_from;
+    if (r->cause == ROLLOUT_CAUSE_PROBES_AWAITED && !rollout_awaited_probe(c, r, c->a, &w) && w.mx_host.n)
+        return json_sprintf("%s; %.*s, at %.*s: %.*s, for %lld s now", sentence, STR_ARG(w.edge),
+                            STR_ARG(w.mx_host), STR_ARG(w.reason),
+                            (long long)((clock_wall() - w.since_ms) / 1000));
+    while (i < r->waves && !*r->wave[i].told.organization)
+        i++;
+    if (r->cause != ROLLOUT_CAUSE_REPORTS || i == r->waves)
         return json_string(sentence);
+    const struct rollout_told *t = &r->wave[i].told;
     return json_sprintf("%s; most by %s: %s, %lld sessions", sentence, t->organization, t->result,
                         (long long)t->sessions);
 }
@@ -78,7 +88,7 @@ static json_t *describe(struct call *c, const struct rollout *r)
     json_object_set_new(o, "state", json_string(rollout_state_name(r->state)));
     json_object_set_new(o, "meaning", json_string(rollout_state_sentence(r->state)));
     json_object_set_new(o, "cause", json_string(rollout_cause_name(r->cause)));
-    json_object_set_new(o, "because", because(r));
+    json_object_set_new(o, "because", because(c, r));
     json_object_set_new(o, "tenant", json_of(tenant_name_of(c, r->tenant_id)));
     json_object_set_new(o, "tag", json_of(r->tag));
     json_object_set_new(o, "wave", json_integer((json_int_t)r->begun));
@@ -280,15 +290,20 @@ static enum err refuse(struct call *c, const struct rollout *r, const char *next
     return ERR_REFUSED;
 }
 
-static enum err change_to(struct call *c, struct rollout *r, enum rollout_state state)
+static enum err save(struct call *c, const struct rollout *r)
 {
-    r->state = state;
-    r->cause = ROLLOUT_CAUSE_OPERATOR;
     enum err e = rollout_save(c, r);
     if (!e)
         c->result = describe_and_tell(c, r);
     rollouts_wake(c->context);
     return e;
+}
+
+static enum err change_to(struct call *c, struct rollout *r, enum rollout_state state)
+{
+    r->state = state;
+    r->cause = ROLLOUT_CAUSE_OPERATOR;
+    return save(c, r);
 }
 
 static enum err verb_start(struct call *c)
@@ -318,6 +333,7 @@ static enum err verb_resume(struct call *c)
     return e ? e : change_to(c, &r, ROLLOUT_RUNNING);
 }
 
+/* What is being undone already is undone; this may only add to it. */
 static enum err verb_back(struct call *c)
 {
     struct rollout r;
@@ -333,7 +349,11 @@ static enum err verb_back(struct call *c)
     }
     if (e)
         return e;
-    r.undo_from = (wave ? (size_t)wave : r.begun) - 1;
+    size_t from = (wave ? (size_t)wave : r.begun) - 1;
+    bool is_undoing = r.state == ROLLOUT_UNDOING;
+    r.undo_from = is_undoing && r.undo_from < from ? r.undo_from : from;
+    if (is_undoing && r.then == ROLLOUT_HALTED) /* it went bad, and that stays to be looked into */
+        return save(c, &r);
     r.then = ROLLOUT_PAUSED;
     return change_to(c, &r, ROLLOUT_UNDOING);
 }

@@ -1,26 +1,68 @@
 #include "rollout/watch.h"
 
+#include "tenant/allocate.h"
+
 static enum err add_names(struct call *c, const struct rollout *r, size_t from, size_t to,
-                          struct rollout_health *h, struct buf *key_sets)
+                          struct rollout_health *h)
 {
     struct db_query *q =
-        db_query(c->db, "SELECT r.domain, r.wave, d.mx_host, m.key_set_id FROM rollout_domain r"
+        db_query(c->db, "SELECT r.domain, r.wave, d.mx_host FROM rollout_domain r"
                         " JOIN domain d ON d.name = r.domain"
-                        " LEFT JOIN mx_host m ON m.domain = r.domain AND m.state = 'live'"
                         " WHERE r.rollout_id = $1 AND r.wave >= $2 AND r.wave < $3 AND r.state <> 'failed'");
     db_bind_int(q, r->id);
     db_bind_int(q, (int64_t)from);
     db_bind_int(q, (int64_t)to);
-    while (db_next(q)) {
-        int64_t set = db_int(q, 3);
+    while (db_next(q))
         rollout_health_add(h, db_text(q, 0), db_text(q, 2), (size_t)db_int(q, 1));
-        bool known = !set || !key_sets;
-        for (size_t i = 0; key_sets && !known && i < key_sets->n; i += sizeof set)
-            known = memcmp(key_sets->p + i, &set, sizeof set) == 0;
-        if (key_sets && !known)
-            buf_append(key_sets, &set, sizeof set);
-    }
     return db_end(q, c->why);
+}
+
+static void add_id(struct buf *ids, int64_t id)
+{
+    bool known = false;
+    for (size_t i = 0; i < ids->n && !known; i += sizeof id)
+        known = memcmp(ids->p + i, &id, sizeof id) == 0;
+    if (!known)
+        buf_append(ids, &id, sizeof id);
+}
+
+static int64_t id_at(const struct buf *ids, size_t i)
+{
+    int64_t id;
+    memcpy(&id, ids->p + i * sizeof id, sizeof id);
+    return id;
+}
+
+static enum err managed_key_sets(struct call *c, struct buf *ids)
+{
+    struct db_query *q = db_query(c->db, "SELECT id FROM key_set WHERE grp <> '' ORDER BY id");
+    while (db_next(q))
+        add_id(ids, db_int(q, 0));
+    return db_end(q, c->why);
+}
+
+enum err rollout_watch_key_sets(struct call *c, const struct rollout *r, struct rollout_watch *w)
+{
+    struct buf managed = {0};
+    buf_clear(&w->key_sets);
+    enum err e = managed_key_sets(c, &managed);
+    size_t count = managed.n / sizeof(int64_t);
+    if (!e) {
+        struct db_query *q = db_query(
+            c->db, "SELECT DISTINCT m.key_set_id, CASE WHEN m.key_set_id = 0 THEN m.label ELSE '' END"
+                   " FROM rollout_domain r JOIN mx_host m ON m.domain = r.domain AND m.state = 'live'"
+                   " WHERE r.rollout_id = $1 AND r.wave <= $2 AND r.state <> 'failed'");
+        db_bind_int(q, r->id);
+        db_bind_int(q, (int64_t)r->begun);
+        while (db_next(q))
+            if (db_int(q, 0))
+                add_id(&w->key_sets, db_int(q, 0));
+            else if (count)
+                add_id(&w->key_sets, id_at(&managed, mx_host_choose_key_set(db_text(q, 1), count)));
+        e = db_end(q, c->why);
+    }
+    buf_release(&managed);
+    return e;
 }
 
 void rollout_watch_release(struct rollout_watch *w)
@@ -40,7 +82,9 @@ enum err rollout_watch_load(struct call *c, const struct rollout *r, struct str 
     w->health.own = hostname;
     for (size_t i = 0; i < r->begun; i++)
         rollout_health_from(&w->health, i, r->begun_ms[i]);
-    enum err e = add_names(c, r, 0, r->begun, &w->health, &w->key_sets);
+    enum err e = add_names(c, r, 0, r->begun, &w->health);
+    if (!e)
+        e = rollout_watch_key_sets(c, r, w);
     if (e)
         return e;
     w->id = r->id;
@@ -64,40 +108,20 @@ enum err rollout_watch_read(struct rollout_watch *w, const char *journal, struct
     return e;
 }
 
-/* MX hosts of the wave at which an edge saw something wrong since the wave began. */
-static enum err count_probes(struct call *c, const struct rollout *r, size_t wave, int64_t *count)
+enum rollout_gate rollout_watch_gate(const struct rollout_watch *w, const struct board *board)
 {
-    struct db_query *q = db_query(
-        c->db,
-        "SELECT COUNT(*) FROM edge_probe p JOIN domain d ON d.mx_host = p.name"
-        " JOIN rollout_domain r ON r.domain = d.name"
-        " WHERE p.good = 0 AND p.at_ms >= $1 AND r.rollout_id = $2 AND r.wave = $3 AND r.state = 'on'");
-    db_bind_int(q, r->begun_ms[wave]);
-    db_bind_int(q, r->id);
-    db_bind_int(q, (int64_t)wave);
-    return db_get_int(q, count, c->why);
-}
-
-enum err rollout_watch_probes(struct call *c, struct rollout *r)
-{
-    enum err e = OK;
-    for (size_t i = 0; !e && i < r->begun; i++)
-        e = count_probes(c, r, i, &r->wave[i].bad_probes);
-    return e;
-}
-
-bool rollout_watch_gate_alarm(const struct rollout_watch *w, const struct board *board)
-{
-    bool alarm = false;
-    for (size_t i = 0; board && i < w->key_sets.n && !alarm; i += sizeof(int64_t)) {
+    enum rollout_gate worst = ROLLOUT_GATE_CALM;
+    for (size_t i = 0; i < w->key_sets.n / sizeof(int64_t) && worst != ROLLOUT_GATE_UNSEEN; i++) {
         struct arena a = {0};
         struct board_view view;
-        int64_t set;
-        memcpy(&set, w->key_sets.p + i, sizeof set);
-        alarm = board_look(board, set, &a, &view) && view.out.nalarm > 0;
+        bool seen = board_look(board, id_at(&w->key_sets, i), &a, &view) && view.stepped_ms;
+        if (!seen)
+            worst = ROLLOUT_GATE_UNSEEN;
+        else if (view.out.nalarm > 0)
+            worst = ROLLOUT_GATE_ALARM;
         arena_release(&a);
     }
-    return alarm;
+    return worst;
 }
 
 enum err rollout_baseline_load(struct call *c, const struct rollout *r, size_t wave, struct str hostname,
@@ -106,7 +130,7 @@ enum err rollout_baseline_load(struct call *c, const struct rollout *r, size_t w
     *b = (struct rollout_baseline){.from_ms = clock_wall() - r->baseline_ms};
     b->health.own = hostname;
     rollout_health_from(&b->health, wave, b->from_ms);
-    return add_names(c, r, wave, wave + 1, &b->health, NULL);
+    return add_names(c, r, wave, wave + 1, &b->health);
 }
 
 enum err rollout_baseline_read(struct rollout_baseline *b, const char *journal, struct buf *why)

@@ -33,8 +33,14 @@ static enum err note(struct call *c, const struct mx_host *h)
     return h->key_set_id ? change_note(c, CHANGE_KEY_NAME, h->name, STR_NONE) : OK;
 }
 
-/* A managed key set, always the same for a label; 0 when there is none. Several share the hosts, so that a
- * rollover does not concern all of them at once. */
+/* Always the same for a label. Several share the hosts, so that a rollover does not concern all of them at
+ * once. */
+size_t mx_host_choose_key_set(struct str label, size_t count)
+{
+    return crc32c(0, label.p, label.n) % count;
+}
+
+/* A managed key set; 0 when there is none. */
 static enum err choose_key_set(struct call *c, struct str label, int64_t *out)
 {
     int64_t count;
@@ -44,7 +50,7 @@ static enum err choose_key_set(struct call *c, struct str label, int64_t *out)
         return e;
     struct db_query *q =
         db_query(c->db, "SELECT id FROM key_set WHERE grp <> '' ORDER BY id LIMIT 1 OFFSET $1");
-    db_bind_int(q, (int64_t)crc32c(0, label.p, label.n) % count);
+    db_bind_int(q, (int64_t)mx_host_choose_key_set(label, (size_t)count));
     return db_get_int(q, out, c->why);
 }
 

@@ -27,6 +27,8 @@ enum err mx_host_of(struct call *c, struct str domain, struct mx_host *out) MUST
 enum err mx_host_allocate(struct call *c, struct str domain, int64_t tenant, struct str zone,
                           struct mx_host *out) MUST_CHECK;
 
+/* Which of so many managed key sets, by id, a host with this label gets when it has none. Pure. */
+size_t mx_host_choose_key_set(struct str label, size_t count);
 /* ERR_REFUSED when DANE is asked for and there is no managed key set. */
 enum err mx_host_set_dane(struct call *c, struct mx_host *h, bool dane) MUST_CHECK;
 

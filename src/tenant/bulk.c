@@ -2,13 +2,18 @@
 
 enum { PORTION = 1000, FAILURES_SHOWN = 100, PROGRESS_MS = 500 };
 
+struct tally {
+    int64_t changed, unchanged, failed;
+};
+
 struct bulk {
     struct call *outer;
     bulk_one one;
     struct arena a; /* of the portion */
     struct str name[PORTION];
     size_t n;
-    int64_t changed, unchanged, failed;
+    bool is_stored;             /* the portion */
+    struct tally portion, done; /* done: what is stored */
     json_t *failures;
     int64_t told_ms;
 };
@@ -34,7 +39,7 @@ static enum err run_named(struct call *c, void *ctx)
 
 static void keep_failure(struct bulk *b, struct str name, struct str why)
 {
-    b->failed++;
+    b->portion.failed++;
     if (json_array_size(b->failures) == FAILURES_SHOWN)
         return;
     json_t *o = json_object();
@@ -72,7 +77,7 @@ static enum err run_one(struct call *c, struct bulk *b, struct str name)
     if (failed)
         keep_failure(b, name, buf_str(c->why));
     else
-        ++*(changed ? &b->changed : &b->unchanged);
+        ++*(changed ? &b->portion.changed : &b->portion.unchanged);
     return OK;
 }
 
@@ -82,6 +87,7 @@ static enum err run_portion(struct call *c, void *ctx)
     enum err e = OK;
     c->args = b->outer->args;
     c->context = b->outer->context;
+    c->committed = &b->is_stored;
     for (size_t i = 0; !e && i < b->n; i++)
         e = run_one(c, b, b->name[i]);
     return e;
@@ -94,27 +100,45 @@ static void tell(struct bulk *b)
         return;
     b->told_ms = now;
     json_t *line = json_object();
-    json_object_set_new(line, "done", json_integer(b->changed + b->unchanged + b->failed));
-    json_object_set_new(line, "failed", json_integer(b->failed));
+    json_object_set_new(line, "done", json_integer(b->done.changed + b->done.unchanged + b->done.failed));
+    json_object_set_new(line, "failed", json_integer(b->done.failed));
     call_progress(b->outer, line);
 }
 
 static enum err flush(struct bulk *b)
 {
-    enum err e = b->n ? tenant_transact(b->outer->store, TENANT_WRITE, run_portion, b, b->outer->why) : OK;
-    int64_t done = b->changed + b->unchanged + b->failed;
     bool whole = b->n == PORTION; /* else it was the last one */
+    b->is_stored = false;
+    b->portion = (struct tally){0};
+    enum err e = b->n ? tenant_transact(b->outer->store, TENANT_WRITE, run_portion, b, b->outer->why) : OK;
+    if (b->is_stored) {
+        b->done.changed += b->portion.changed;
+        b->done.unchanged += b->portion.unchanged;
+        b->done.failed += b->portion.failed;
+    }
     b->n = 0;
     arena_release(&b->a);
     tell(b);
     if (e || !whole || !tenant_is_stopping(b->outer->store))
         return e;
-    buf_set(
-        b->outer->why,
-        "kedge-control is stopping: %lld domains are done, the others as they were; the same command does "
-        "the rest when it is up again",
-        (long long)done);
+    buf_set(b->outer->why, "kedge-control is stopping");
     return ERR_CLOSED;
+}
+
+/* What ended it does not undo the portions before. */
+static void say_how_far(const struct bulk *b, enum err e)
+{
+    const struct tally *t = &b->done;
+    struct buf *why = b->outer->why;
+    if (!t->changed && !t->unchanged && !t->failed)
+        return;
+    buf_printf(why, "%s %lld domains are done, ", e == ERR_CLOSED ? ":" : ";",
+               (long long)t->changed + (long long)t->unchanged);
+    if (t->failed)
+        buf_printf(why, "%lld failed, ", (long long)t->failed);
+    buf_add(why, STR("the others are as they were; "));
+    buf_add(why, e == ERR_CLOSED ? STR("the same command does the rest when it is up again")
+                                 : STR("give the same command again"));
 }
 
 static enum err run_file(struct bulk *b, struct str text)
@@ -195,13 +219,14 @@ static enum err run_many(struct bulk *b, struct call *c)
                                         : run_all(b, STR_NONE);
     arena_release(&b->a);
     if (e) {
+        say_how_far(b, e);
         json_decref(b->failures);
         return e;
     }
     c->result = json_object();
-    json_object_set_new(c->result, "changed", json_integer(b->changed));
-    json_object_set_new(c->result, "unchanged", json_integer(b->unchanged));
-    json_object_set_new(c->result, "failed", json_integer(b->failed));
+    json_object_set_new(c->result, "changed", json_integer(b->done.changed));
+    json_object_set_new(c->result, "unchanged", json_integer(b->done.unchanged));
+    json_object_set_new(c->result, "failed", json_integer(b->done.failed));
     json_object_set_new(c->result, "failures", b->failures);
     return OK;
 }

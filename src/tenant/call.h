@@ -41,6 +41,7 @@ struct call {
     int64_t epoch;      /* of this call's changes; 0: none yet */
     bool has_key_epoch; /* it is the keystore's, too */
     bool is_stored;     /* there were changes, and they are committed */
+    bool *committed;    /* becomes true with the commit, whatever follows; may be NULL */
 };
 
 /* Steals the reference. Safe while the database is locked: lines are buffered by the kernel, and a caller who

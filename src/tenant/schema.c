@@ -178,5 +178,9 @@ const struct db_migration tenant_schema[] = {
     /* Which key sets a zone uses is asked again and again: never by reading its hosts. */
     {10, "DROP INDEX mx_host_by_key_set;"
          "CREATE INDEX mx_host_by_use ON mx_host (zone_id, key_set_id, dane, state, label)"},
+    /* What an edge found, since when, and when it found the same the time before (0: it did not). */
+    {11, "ALTER TABLE edge_probe ADD COLUMN kind TEXT NOT NULL DEFAULT '';"
+         "ALTER TABLE edge_probe ADD COLUMN since_ms BIGINT NOT NULL DEFAULT 0;"
+         "ALTER TABLE edge_probe ADD COLUMN before_ms BIGINT NOT NULL DEFAULT 0"},
 };
 const size_t tenant_schema_count = sizeof tenant_schema / sizeof *tenant_schema;

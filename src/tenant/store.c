@@ -145,7 +145,10 @@ static enum err run_locked(struct tenant_store *t, enum tenant_access access, st
         e = run(c, ctx);
         if (!e && access == TENANT_WRITE)
             e = db_commit(c->db, c->why);
-        c->is_stored = !e && access == TENANT_WRITE && c->epoch;
+        bool committed = !e && access == TENANT_WRITE;
+        c->is_stored = committed && c->epoch;
+        if (committed && c->committed)
+            *c->committed = true;
         if (e)
             db_rollback(c->db);
         else

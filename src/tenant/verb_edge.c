@@ -23,7 +23,7 @@ static json_t *probes_of(struct call *c, struct str edge)
 {
     json_t *list = json_array();
     struct db_query *q =
-        db_query(c->db, "SELECT name, address, algorithm, at_ms, good, reason FROM edge_probe"
+        db_query(c->db, "SELECT name, address, algorithm, at_ms, good, reason, kind, since_ms FROM edge_probe"
                         " WHERE edge = $1 ORDER BY name, address, algorithm");
     db_bind_text(q, edge);
     while (db_next(q)) {
@@ -34,6 +34,8 @@ static json_t *probes_of(struct call *c, struct str edge)
         json_object_set_new(o, "at", json_time(db_int(q, 3)));
         json_object_set_new(o, "good", json_boolean(db_int(q, 4) != 0));
         json_object_set_new(o, "reason", json_of(db_text(q, 5)));
+        json_object_set_new(o, "kind", json_of(db_text(q, 6)));
+        json_object_set_new(o, "since", json_time(db_int(q, 7)));
         json_array_append_new(list, o);
     }
     (void)!db_end(q, NULL);

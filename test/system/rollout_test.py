@@ -132,13 +132,14 @@ class Real:
     """An edge with an MX zone of its own, and a domain whose mail comes from Postfix. Its own look at itself is switched off: what
     it learns, it learns from senders."""
 
-    address, zone, domain, ttl = "127.0.25.64", "mx-waves.example", "real-waves.example", 2
+    name, address, zone, domain, ttl = "waves", "127.0.25.64", "mx-waves.example", "real-waves.example", 2
+    probe_interval = "0"
 
     def __init__(self, lab, build):
         self.lab, self.sent = lab, 0
         namespace.add_address(self.address)
         self.managed = authority.ManagedZones(lab, "knot", self.zone, secondaries=2, ttl=self.ttl)
-        self.edge = edge = kedge.Kedge(lab, build, "waves", self.address, zone_interval="500ms", edge_probe_interval="0",
+        self.edge = edge = kedge.Kedge(lab, build, self.name, self.address, zone_interval="500ms", edge_probe_interval=self.probe_interval,
                                        edge_name="edge.waves.example", hostname="edge.waves.example")
         edge.start()
         key, primary, tsig = self.managed.key, self.managed.primary, edge.folder / "tsig"
@@ -234,3 +235,46 @@ def test_postfix_meets_wrong_tlsa_records(lab, real):
                      "senders are told of no TLSA records any more")
     real.send()
     real.flows()
+
+
+class Watched(Real):
+    """The same with an edge that looks at itself all the time."""
+
+    name, address, zone, domain, probe_interval = "watched", "127.0.25.65", "mx-watched.example", "watched-waves.example", "1s"
+
+    def probes(self) -> dict[str, str]:
+        """What it found at its MX host in the last round: kind and reason."""
+        return {one["kind"]: one["reason"] for one in self.edge.json("edge", "show", "edge.waves.example")["probes"]}
+
+
+@pytest.fixture
+def watched(world_lab, build):
+    """That edge."""
+    made = Watched(world_lab, build)
+    yield made
+    made.edge.stop()
+    made.managed.stop()
+
+
+def test_what_the_edge_does_not_see_undoes_nothing(lab, watched):
+    """Its resolver has just denied the TLSA records, and fails in the middle of the wave: that is awaited."""
+    edge, resolver = watched.edge, lab.internet.resolver
+    process.wait_for(lambda: resolver.ask(watched.host, "A").answer, 30, "the MX host is published")
+    assert not resolver.ask(f"_25._tcp.{watched.host}", "TLSA").answer, "a denial, which the cache keeps"
+    edge.cli("rollout", "plan", "summer", "--hold", "6s")
+    edge.cli("rollout", "start", "summer")
+    process.wait_for(lambda: "good" in watched.probes(), 30, "the edge sees what senders see")
+    resolver.command(f"local_zone {watched.zone}. always_refuse")
+    try:
+        process.wait_for(lambda: "unseen" in watched.probes(), 30, "the edge sees nothing any more")
+        process.wait_for(lambda: shown(edge, "rollout", "status", "summer")["cause"] != "holding", 10, "it waits")
+        time.sleep(3)  # some rounds more
+        status = shown(edge, "rollout", "status", "summer")
+        assert status["state"] == "running" and status["cause"] in ("probes-awaited", "gate"), status
+        if status["cause"] == "probes-awaited":
+            assert f"; edge.waves.example, at {watched.host}: its A records: the question was refused" in status["because"], status
+    finally:
+        resolver.command(f"local_zone_remove {watched.zone}.")
+    status = until(edge, "done", "summer")
+    assert status["progress"][0]["bad"] == 0, "its own look at itself is no sender that turns away"
+    assert "3 1 1" in watched.tlsa() and "event=rollout-undone" not in edge.log("control")

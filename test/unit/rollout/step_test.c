@@ -57,7 +57,7 @@ static void decisions(void **state)
         const char *name;
         struct rollout_wave wave[2];
         size_t waves, begun;
-        bool blind, alarm;
+        bool blind, alarm; /* of the gate */
         enum rollout_do what;
         enum rollout_cause cause;
         size_t from;
@@ -184,11 +184,46 @@ static void decisions(void **state)
                                  .waves = rows[i].waves,
                                  .begun = rows[i].begun,
                                  .is_blind = rows[i].blind,
-                                 .gate_alarm = rows[i].alarm};
+                                 .gate = rows[i].alarm ? ROLLOUT_GATE_ALARM : ROLLOUT_GATE_CALM};
         struct rollout_decision d = rollout_decide(&v);
         if (d.what != rows[i].what || d.cause != rows[i].cause ||
             (d.what == ROLLOUT_UNDO && d.from != rows[i].from))
             fail_msg("%s: %d, %s, from %zu", rows[i].name, d.what, rollout_cause_name(d.cause), d.from);
+    }
+}
+
+/* Nothing begins, and nothing is held, before the gate has looked (G4, which holds for a first wave, too),
+ * and while an edge does not see what it should. */
+static void nothing_moves_while_something_is_awaited(void **state)
+{
+    (void)state;
+    static const struct rollout_wave wave[] = {WELL, WELL, {.is_ready = true, .now = {0, 9}}};
+    static const struct {
+        size_t begun;
+        enum rollout_gate gate;
+        bool awaited;
+        enum rollout_do what;
+        enum rollout_cause cause;
+    } rows[] = {
+        {0, ROLLOUT_GATE_UNSEEN, false, ROLLOUT_WAIT, ROLLOUT_CAUSE_GATE_UNSEEN},
+        {0, ROLLOUT_GATE_ALARM, false, ROLLOUT_WAIT, ROLLOUT_CAUSE_GATE},
+        {0, ROLLOUT_GATE_CALM, false, ROLLOUT_BEGIN, ROLLOUT_CAUSE_OPERATOR},
+        {1, ROLLOUT_GATE_UNSEEN, false, ROLLOUT_WAIT, ROLLOUT_CAUSE_GATE_UNSEEN},
+        {2, ROLLOUT_GATE_UNSEEN, false, ROLLOUT_WAIT, ROLLOUT_CAUSE_GATE_UNSEEN},
+        {3, ROLLOUT_GATE_UNSEEN, false, ROLLOUT_UNDO, ROLLOUT_CAUSE_FAILURES},
+        {1, ROLLOUT_GATE_CALM, true, ROLLOUT_WAIT, ROLLOUT_CAUSE_PROBES_AWAITED},
+        {3, ROLLOUT_GATE_CALM, true, ROLLOUT_UNDO, ROLLOUT_CAUSE_FAILURES},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct rollout_view v = {.rules = rules,
+                                 .wave = wave,
+                                 .waves = 3,
+                                 .begun = rows[i].begun,
+                                 .gate = rows[i].gate,
+                                 .is_awaited = rows[i].awaited};
+        struct rollout_decision d = rollout_decide(&v);
+        if (d.what != rows[i].what || d.cause != rows[i].cause)
+            fail_msg("row %zu: %d, %s", i, d.what, rollout_cause_name(d.cause));
     }
 }
 
@@ -376,11 +411,9 @@ static void tellers_are_judged(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(waves_grow),
-        cmocka_unit_test(ranks_are_spread_and_stay),
-        cmocka_unit_test(decisions),
-        cmocka_unit_test(lines_count),
-        cmocka_unit_test(rows_count_for_their_time),
+        cmocka_unit_test(waves_grow),         cmocka_unit_test(ranks_are_spread_and_stay),
+        cmocka_unit_test(decisions),          cmocka_unit_test(nothing_moves_while_something_is_awaited),
+        cmocka_unit_test(lines_count),        cmocka_unit_test(rows_count_for_their_time),
         cmocka_unit_test(tellers_are_judged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -429,6 +429,49 @@ static void test_a_stop_ends_what_takes_long(void **state)
     buf_release(&file);
 }
 
+static enum err run_sql(struct call *c, void *sql)
+{
+    return db_run(db_query(c->db, sql), NULL, c->why);
+}
+
+/* What is not about a domain ends it: the portions before are done, which it says. */
+static void test_an_error_on_the_way_says_how_far_it_came(void **state)
+{
+    static const struct {
+        const char *trigger, *says;
+        int64_t done;
+    } rows[] = {
+        /* the statement fails: the second portion is as it was */
+        {"CREATE TRIGGER spoil BEFORE INSERT ON domain WHEN NEW.name = 'd1500.example'"
+         " BEGIN SELECT abs(-9223372036854775807 - 1); END",
+         "; 999 domains are done, 1 failed, the others are as they were; give the same command again", 999},
+        /* it is stored, but what it has stored cannot be written to the directory */
+        {"CREATE TRIGGER spoil AFTER INSERT ON domain WHEN NEW.name = 'd1500.example'"
+         " BEGIN UPDATE domain SET protocol = 'none' WHERE name = NEW.name; END",
+         "; 1999 domains are done, 1 failed, the others are as they were; give the same command again", 1999},
+    };
+    struct fixture *f = *state;
+    struct buf file = {0};
+    two_tenants(f);
+    make_zone(f, "{'zone': 'k1.mx.example', 'primary': '192.0.2.53'}");
+    for (int i = 0; i < MANY; i++)
+        buf_printf(&file, i ? "d%d.example\n" : "no name %d\n", i);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        json_t *args = json_pack("{s:s, s:s, s:s%}", "tenant", "acme", "mailbox_host", "lmtp:h.example:24",
+                                 "file", buf_cstr(&file), file.n);
+        char trigger[256];
+        (void)snprintf(trigger, sizeof trigger, "%s", rows[i].trigger);
+        assert_int_equal(tenant_transact(f->t, TENANT_WRITE, run_sql, trigger, &f->why), OK);
+        enum err e = call_with(f, "domain.add", args, NULL);
+        if (e == OK || str_find(buf_str(&f->why), str_of(rows[i].says)) == SIZE_MAX)
+            fail_msg("row %zu: %s: %s", i, err_text(e), buf_cstr(&f->why));
+        assert_int_equal(number(f, "k1.mx.example", "hosts"), rows[i].done);
+        char drop[] = "DROP TRIGGER spoil";
+        assert_int_equal(tenant_transact(f->t, TENANT_WRITE, run_sql, drop, &f->why), OK);
+    }
+    buf_release(&file);
+}
+
 static void test_zone_arguments(void **state)
 {
     struct fixture *f = *state;
@@ -541,11 +584,17 @@ int main(void)
 {
     log_init("test", LOG_ERROR);
     const struct CMUnitTest tests[] = {
-        TEST(test_allocation),     TEST(test_partitions),
-        TEST(test_quarantine),     TEST(test_key_set_that_is_gone),
-        TEST(test_dane),           TEST(test_keystore_follows),
-        TEST(test_many),           TEST(test_a_stop_ends_what_takes_long),
-        TEST(test_zone_arguments), TEST(test_secret_stays_inside),
+        TEST(test_allocation),
+        TEST(test_partitions),
+        TEST(test_quarantine),
+        TEST(test_key_set_that_is_gone),
+        TEST(test_dane),
+        TEST(test_keystore_follows),
+        TEST(test_many),
+        TEST(test_a_stop_ends_what_takes_long),
+        TEST(test_an_error_on_the_way_says_how_far_it_came),
+        TEST(test_zone_arguments),
+        TEST(test_secret_stays_inside),
         TEST(test_migration),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
