@@ -108,7 +108,8 @@ def die_with_parent():
 def add_address(address: str):
     """Puts an address on lo. Not needed to listen on 127.x; Postfix wants to find its own addresses there."""
     if address not in ("127.0.0.1", "::1"):
-        _do("ip", "address", "replace", f"{address}/{128 if ':' in address else 32}", "dev", "lo")
+        family = ["/128", "nodad"] if ":" in address else ["/32"]  # nodad: it can be listened on at once
+        _do("ip", "address", "replace", address + family[0], "dev", "lo", *family[1:])
 
 
 def cover(folder: str):
