@@ -52,6 +52,7 @@ enum probe_kind edge_probe_judge_name(struct arena *a, const struct dns_answer *
 static enum probe_kind kind_of(enum dial_end end)
 {
     switch (end) {
+    case DIAL_NOT_MADE:
     case DIAL_CONNECT:
     case DIAL_GREETING:
     case DIAL_HELLO:
