@@ -109,7 +109,7 @@ void zone_snapshot_apply(struct zone_snapshot *s, const struct dns_change *chang
 /* ---- sending */
 
 enum {
-    /* So many records refused one by one, and none taken: the primary would refuse the rest, too. */
+    /* So many refused one by one, and nothing taken: the primary would refuse the rest, too. */
     HOPELESS = 16,
 };
 
@@ -124,7 +124,7 @@ struct sending {
     struct arena *a;
     struct zone_published *out;
     struct buf *why;
-    unsigned alone; /* records that were refused alone before any message was taken */
+    unsigned alone; /* how often something was refused that is not divided, before a message was taken */
 };
 
 static void add_refusal(struct sending *s, size_t change, struct str why)
@@ -225,16 +225,29 @@ static bool is_about_records(const struct sending *s, const struct authority_upd
     return s->out->sent > 0 || s->alone < HOPELESS;
 }
 
-/* The middle between names, or between the records of the only name. */
+/* Changes of one name that are made together or not at all: half a TLSA RRset may match nothing that edges
+ * serve, and a removal without its addition leaves nothing. */
+static bool belong_together(const struct sending *s, size_t first, size_t end)
+{
+    bool adds = false, removes = false;
+    for (size_t i = first; i < end; i++) {
+        const struct dns_change *c = &s->changes[s->order[i]];
+        if (c->record.type == DNS_TLSA || c->record.type == DNS_CNAME)
+            return true;
+        *(c->op == DNS_ADD ? &adds : &removes) = true;
+    }
+    return adds && removes;
+}
+
+/* The middle between names, or between the records of the only name; `end` when it is not to be divided. */
 static size_t divide(const struct sending *s, size_t first, size_t end)
 {
     size_t middle = first + (end - first) / 2, below = first;
-    for (size_t i = first; i < end; i = owner_end(s, i, end)) {
-        if (i > middle)
-            return below > first ? below : i;
+    if (owner_end(s, first, end) == end)
+        return middle == first || belong_together(s, first, end) ? end : middle;
+    for (size_t i = first; i <= middle; i = owner_end(s, i, end))
         below = i;
-    }
-    return below > first ? below : middle;
+    return below > first ? below : owner_end(s, first, end);
 }
 
 /* Sends records [first, end), which fit one message. Depth is the logarithm of their number. */
@@ -244,12 +257,13 @@ static enum err send_records(struct sending *s, size_t first, size_t end)
     enum err e = send_message(s, first, end, &said);
     if (e != ERR_REFUSED || !is_about_records(s, &said))
         return e;
-    if (end - first == 1) {
+    size_t middle = divide(s, first, end);
+    if (middle == end) {
         s->alone++;
-        add_refusal(s, s->order[first], buf_str(s->why));
+        for (size_t i = first; i < end; i++)
+            add_refusal(s, s->order[i], buf_str(s->why));
         return OK;
     }
-    size_t middle = divide(s, first, end);
     e = send_records(s, first, middle);
     return e == OK ? send_records(s, middle, end) : e;
 }
