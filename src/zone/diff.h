@@ -15,7 +15,7 @@ struct zone_diff {
      * signatures, denials, keys). */
     struct dns_raw *foreign;
     size_t foreign_n;
-    /* Desired, but a foreign CNAME stands there. */
+    /* Desired, but a foreign record is in the way: a CNAME, or any beside which a CNAME is wanted. */
     struct dns_raw *blocked;
     size_t blocked_n;
 };

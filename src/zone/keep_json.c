@@ -269,7 +269,7 @@ json_t *keep_status_lines(const json_t *o)
         json_append_line(lines, "  refused: %s %s: %s", json_text_at(one, "change"),
                          json_text_at(one, "record"), json_text_at(one, "why"));
     json_array_foreach(json_object_get(o, "blocked"), i, one)
-        json_append_line(lines, "  blocked by a foreign CNAME: %s", json_string_value(one));
+        json_append_line(lines, "  blocked by a foreign record: %s", json_string_value(one));
     if (json_number_at(o, "foreign_count"))
         json_append_line(lines, "  %lld records are not ours and are left alone (kedge zone diff shows them)",
                          json_number_at(o, "foreign_count"));

@@ -170,7 +170,7 @@ static enum err diff_one(struct call *c, const struct zone_row *row)
                          actual.serial, d.n, d.foreign_n);
         tell_records(c, "+", json_object_get(o, "add"));
         tell_records(c, "-", json_object_get(o, "remove"));
-        tell_records(c, "! a foreign CNAME is in the way of", json_object_get(o, "blocked"));
+        tell_records(c, "! a foreign record is in the way of", json_object_get(o, "blocked"));
         tell_records(c, "? not ours:", json_object_get(o, "foreign"));
         add(c, o, d.n == 0);
     }
