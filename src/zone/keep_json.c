@@ -219,7 +219,7 @@ json_t *keep_status_json(const struct keep_zone *z, const struct zone_row *row)
     json_object_set_new(o, "primary", addr_json(&row->primary));
     json_object_set_new(o, "serial", r->read_ms ? json_integer(r->serial) : json_null());
     json_object_set_new(o, "backlog", json_integer((json_int_t)r->backlog));
-    json_object_set_new(o, "failures", json_integer(z->failures));
+    json_object_set_new(o, "failures", json_integer(z->pace.failures));
     json_object_set_new(o, "published", json_time(r->published_ms));
     json_object_set_new(o, "read", json_time(r->read_ms));
     add_list(o, "refused", r->refused);

@@ -1,7 +1,7 @@
 /* One zone from what is there to what is wanted. */
 #include "zone/keep_json.h"
 
-enum { BATCH = 2000, SEND_MS = 60000, READ_MS = 60000, AT_MOST_EACH_MS = 1000, BACKOFF_MAX_MS = 300000 };
+enum { BATCH = 2000, SEND_MS = 60000, READ_MS = 60000 };
 
 static json_t *records_json(const struct dns_raw *r, size_t n)
 {
@@ -46,6 +46,7 @@ static enum err read_back(struct run *r)
     if (e)
         return e;
     z->has_actual = true;
+    z->source = keep_spec_source(&r->spec);
     pthread_mutex_lock(&z->keeper->lock);
     z->must_read = false;
     z->report.read_ms = clock_wall();
@@ -104,16 +105,18 @@ static enum err send_all(struct run *r)
     return e;
 }
 
-/* The serial that our changes made, so that one made by somebody else is noticed. */
-static void learn_serial(struct run *r)
+static bool ask_serial(struct run *r, uint32_t *out)
 {
     struct arena a = {0};
     struct authority_answer answer;
     struct dns_question soa = {r->spec.spec.name, DNS_SOA};
-    if (!authority_ask(&r->primary, &a, &soa, deadline_in(r->z->keeper->conf.timeout_ms), &answer, NULL) &&
-        answer.has_serial)
-        r->z->actual.serial = answer.serial;
+    bool has =
+        !authority_ask(&r->primary, &a, &soa, deadline_in(r->z->keeper->conf.timeout_ms), &answer, NULL) &&
+        answer.has_serial;
+    if (has)
+        *out = answer.serial;
     arena_release(&a);
+    return has;
 }
 
 static void log_outcome(const struct run *r, enum err e, int64_t took_ms)
@@ -146,11 +149,11 @@ static void report(struct run *r, enum err e)
     if (r->sent)
         z->report.published_ms = clock_wall();
     bool rest = e || refused;
-    z->failures = rest ? z->failures + 1 : 0;
-    int64_t wait = AT_MOST_EACH_MS;
-    for (unsigned i = 1; i < z->failures && wait < BACKOFF_MAX_MS; i++)
-        wait *= 2;
-    z->not_before = clock_mono() + (rest || r->sent ? wait : 0);
+    keep_pace_end(&z->pace,
+                  rest      ? KEEP_END_REST
+                  : r->sent ? KEEP_END_SENT
+                            : KEEP_END_IDLE,
+                  r->spec.stamp, clock_mono());
     z->is_due |= rest;
     z->stamp = rest ? 0 : r->spec.stamp;
     z->keeper->look |= r->sent > 0;
@@ -183,24 +186,48 @@ static enum err note(struct run *r)
     return missing ? tenant_transact(r->z->keeper->store, TENANT_WRITE, note_pairs, &r->spec, &r->why) : OK;
 }
 
-static enum err bring_out(struct run *r, bool must_read)
+/* Is the snapshot none to compare with? What was refused was not done: only what failed, and what is tried
+ * once more, is read back. */
+static bool is_stale(const struct run *r)
 {
-    struct arena a = {0};
-    struct zone_records desired, actual;
-    bool fresh = !r->z->has_actual || must_read || r->z->failures;
+    struct keep_zone *z = r->z;
+    if (!z->has_actual || z->source != keep_spec_source(&r->spec))
+        return true;
+    pthread_mutex_lock(&z->keeper->lock);
+    bool stale = z->must_read || z->report.failed || (z->pace.failures && z->pace.tried == r->spec.stamp);
+    pthread_mutex_unlock(&z->keeper->lock);
+    return stale;
+}
+
+static void compare(struct run *r, const struct zone_records *desired)
+{
+    struct zone_records actual = {r->z->actual.records, r->z->actual.n};
+    zone_diff(&r->spec.arena, &r->spec.spec, desired, &actual, &r->diff);
+}
+
+static enum err bring_out(struct run *r)
+{
+    struct zone_records desired;
+    uint32_t serial;
+    bool stale = is_stale(r);
     enum err e = note(r);
-    if (!e && fresh)
+    if (!e && stale)
         e = read_back(r);
     if (e)
         return e;
     zone_desired(&r->spec.arena, &r->spec.spec, &desired);
-    actual = (struct zone_records){r->z->actual.records, r->z->actual.n};
-    zone_diff(&r->spec.arena, &r->spec.spec, &desired, &actual, &r->diff);
+    compare(r, &desired);
+    /* Somebody else's change would be covered by the serial that ours makes. */
+    if (!stale && r->diff.n && (!ask_serial(r, &serial) || serial != r->z->actual.serial)) {
+        e = read_back(r);
+        if (e)
+            return e;
+        compare(r, &desired);
+    }
     set_backlog(r, r->diff.n);
     e = send_all(r);
-    if (r->sent)
-        learn_serial(r);
-    arena_release(&a);
+    if (r->sent && ask_serial(r, &serial)) /* one that is not ours will be noticed */
+        r->z->actual.serial = serial;
     return e;
 }
 
@@ -220,14 +247,14 @@ void keep_publish(void *zone)
     } else if (e == ERR_REFUSED) { /* its first look wakes the publisher */
         pthread_mutex_lock(&z->keeper->lock);
         z->is_due = z->has_news = true;
-        z->not_before = clock_mono() + AT_MOST_EACH_MS;
+        z->pace.not_before = clock_mono() + KEEP_EACH_MS;
         pthread_mutex_unlock(&z->keeper->lock);
     } else if (e || must_read || !z->has_actual || z->wanted != keep_spec_hash(&r.spec)) {
         r.refused = json_array();
         r.primary = (struct authority){.addr = r.spec.row.primary,
                                        .key = r.spec.row.key.name.n ? &r.spec.row.key : NULL};
         if (!e)
-            e = bring_out(&r, must_read);
+            e = bring_out(&r);
         log_outcome(&r, e, clock_mono() - began);
         report(&r, e);
         json_decref(r.refused);

@@ -82,6 +82,7 @@ static void compare_all(struct keeper *k, bool all)
         z->is_there = true;
         z->has_news |= differs;
         z->is_due |= differs || all;
+        keep_pace_wanted(&z->pace, read.stamps[i]);
         z->primary = read.rows[i].primary;
     }
     arena_release(&read.arena);
@@ -106,8 +107,8 @@ static deadline start_due(struct keeper *k, deadline next)
         struct keep_zone *z = k->zones[(first + i) % k->zone_n];
         if (!z->is_there || !z->is_due || z->is_busy)
             continue;
-        if (z->not_before > clock_mono()) {
-            next = z->not_before < next ? z->not_before : next;
+        if (z->pace.not_before > clock_mono()) {
+            next = z->pace.not_before < next ? z->pace.not_before : next;
             continue;
         }
         if (jobs_of(k, &z->primary) >= JOBS_OF_PRIMARY)
@@ -116,12 +117,13 @@ static deadline start_due(struct keeper *k, deadline next)
         struct buf why = {0};
         z->is_due = z->has_news = false;
         z->is_busy = true;
+        keep_pace_begin(&z->pace);
         if (crew_start(k->crew, keep_publish, z, &why)) {
             log_event(LOG_ERROR, "zone-not-published", LOG_TEXT("zone", z->name),
                       LOG_STR("why", buf_str(&why)));
             z->is_busy = false;
             z->is_due = z->has_news = true;
-            z->not_before = clock_mono() + SAFETY_MS;
+            z->pace.not_before = clock_mono() + SAFETY_MS;
         }
         buf_release(&why);
     }

@@ -218,7 +218,7 @@ static enum err publish_one(struct call *c, const struct zone_row *row)
     /* A job that runs already may have looked before the change: the one after it counts. */
     uint64_t target = z->rounds + (z->is_busy ? 2 : 1);
     z->is_there = z->is_due = z->must_read = true;
-    z->not_before = 0;
+    z->pace.not_before = 0;
     pthread_cond_broadcast(&k->changed);
     pthread_mutex_unlock(&k->lock);
     enum err e = wait_published(c, z, target);

@@ -292,6 +292,41 @@ static void everything_that_changes_a_zone_changes_its_hash(void **state)
     keeper_free(k);
 }
 
+/* A snapshot is one primary's, seen with one key. */
+static void a_source_is_a_primary_and_a_key(void **state)
+{
+    static const struct {
+        const char *args;
+        bool changes;
+    } rows[] = {
+        {"{'zone': 'mx.example', 'ttl': '61'}", false},
+        {"{'zone': 'mx.example', 'primary': '192.0.2.53:54'}", true},
+        {"{'zone': 'mx.example', 'primary': '192.0.2.54:54'}", true},
+        {"{'zone': 'mx.example', 'tsig': 'k:hmac-sha256:c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0'}", true},
+        {"{'zone': 'mx.example', 'tsig': 'k:hmac-sha512:c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0'}", true},
+        {"{'zone': 'mx.example', 'tsig': 'k:hmac-sha512:b3RoZXJzZWNyZXRvdGhlcnNlY3JldA=='}", true},
+        {"{'zone': 'mx.example', 'tlsa': 'host'}", false},
+    };
+    struct fixture *f = *state;
+    struct keep_spec s;
+    a_zone_with_two_hosts(f);
+    struct keeper *k = keeper_for(f);
+    gate_looks(f, false);
+    (void)load(k, &s);
+    uint64_t before = keep_spec_source(&s);
+    keep_spec_release(&s);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        good(f, "zone.set", rows[i].args);
+        (void)load(k, &s);
+        uint64_t now = keep_spec_source(&s);
+        if ((now != before) != rows[i].changes)
+            fail_msg("%s: the source %s", rows[i].args, now == before ? "stays" : "changes");
+        before = now;
+        keep_spec_release(&s);
+    }
+    keeper_free(k);
+}
+
 static void a_group_is_published_as_the_gate_said_last(void **state)
 {
     struct fixture *f = *state;
@@ -473,6 +508,7 @@ int main(void)
         WITH_DATABASE(a_zone_whose_records_may_be_cached_stays),
         cmocka_unit_test(absence_is_a_time_without_a_gap),
         WITH_DATABASE(everything_that_changes_a_zone_changes_its_hash),
+        WITH_DATABASE(a_source_is_a_primary_and_a_key),
         WITH_DATABASE(a_group_is_published_as_the_gate_said_last),
         cmocka_unit_test(a_group_that_starts_again_proves_anew),
         WITH_DATABASE(nothing_runs_before_it_is_started),
