@@ -199,15 +199,26 @@ static bool is_stale(const struct run *r)
     return stale;
 }
 
-static void compare(struct run *r, const struct zone_records *desired)
+static void compare(struct run *r)
 {
-    struct zone_records actual = {r->z->actual.records, r->z->actual.n};
-    zone_diff(&r->spec.arena, &r->spec.spec, desired, &actual, &r->diff);
+    struct keep_zone *z = r->z;
+    struct zone_records desired, actual = {z->actual.records, z->actual.n};
+    pthread_mutex_lock(&z->keeper->lock);
+    struct keep_lingers lingers = keep_linger_copy(&z->lingers), before;
+    pthread_mutex_unlock(&z->keeper->lock);
+    int64_t next = keep_linger_follow(&lingers, &r->spec.arena, &r->spec.spec, &actual, clock_mono());
+    pthread_mutex_lock(&z->keeper->lock);
+    before = z->lingers;
+    z->lingers = lingers;
+    z->lingers_ms = next;
+    pthread_mutex_unlock(&z->keeper->lock);
+    keep_linger_release(&before);
+    zone_desired(&r->spec.arena, &r->spec.spec, &desired);
+    zone_diff(&r->spec.arena, &r->spec.spec, &desired, &actual, &r->diff);
 }
 
 static enum err bring_out(struct run *r)
 {
-    struct zone_records desired;
     uint32_t serial;
     bool stale = is_stale(r);
     enum err e = note(r);
@@ -215,14 +226,13 @@ static enum err bring_out(struct run *r)
         e = read_back(r);
     if (e)
         return e;
-    zone_desired(&r->spec.arena, &r->spec.spec, &desired);
-    compare(r, &desired);
+    compare(r);
     /* Somebody else's change would be covered by the serial that ours makes. */
     if (!stale && r->diff.n && (!ask_serial(r, &serial) || serial != r->z->actual.serial)) {
         e = read_back(r);
         if (e)
             return e;
-        compare(r, &desired);
+        compare(r);
     }
     set_backlog(r, r->diff.n);
     e = send_all(r);
@@ -237,7 +247,7 @@ void keep_publish(void *zone)
     struct keep_zone *z = r.z;
     int64_t began = clock_mono();
     pthread_mutex_lock(&z->keeper->lock);
-    bool must_read = z->must_read;
+    bool must_run = z->must_read || z->lingers_ms <= began;
     pthread_mutex_unlock(&z->keeper->lock);
     enum err e = keep_spec_load(z->keeper, z->name, &r.spec, &r.why);
     if (e == ERR_NOT_FOUND) {
@@ -249,7 +259,7 @@ void keep_publish(void *zone)
         z->is_due = z->has_news = true;
         z->pace.not_before = clock_mono() + KEEP_EACH_MS;
         pthread_mutex_unlock(&z->keeper->lock);
-    } else if (e || must_read || !z->has_actual || z->wanted != keep_spec_hash(&r.spec)) {
+    } else if (e || must_run || !z->has_actual || z->wanted != keep_spec_hash(&r.spec)) {
         r.refused = json_array();
         r.primary = (struct authority){.addr = r.spec.row.primary,
                                        .key = r.spec.row.key.name.n ? &r.spec.row.key : NULL};

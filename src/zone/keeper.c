@@ -20,6 +20,7 @@ struct keep_zone *keep_zone_get(struct keeper *k, struct str name)
             return k->zones[i];
     struct keep_zone *z = must_alloc(calloc(1, sizeof *z));
     z->keeper = k;
+    z->lingers_ms = DEADLINE_NEVER;
     z->name = str_dup(name);
     k->zones = must_alloc(
         reallocarray(k->zones, k->zone_n + 1, sizeof z)); // NOLINT(bugprone-sizeof-expression): pointers
@@ -36,6 +37,7 @@ static void zone_free(struct keep_zone *z)
         zone_evidence_release(&z->evidence);
     json_decref(z->hosts);
     keep_versions_release(&z->versions);
+    keep_linger_release(&z->lingers);
     zone_snapshot_release(&z->actual);
     arena_release(&z->wanted_arena);
     free(z->name);
@@ -105,10 +107,11 @@ static deadline start_due(struct keeper *k, deadline next)
     size_t first = k->turn;
     for (size_t i = 0; i < k->zone_n; i++) {
         struct keep_zone *z = k->zones[(first + i) % k->zone_n];
-        if (!z->is_there || !z->is_due || z->is_busy)
+        if (!z->is_there || z->is_busy)
             continue;
-        if (z->pace.not_before > clock_mono()) {
-            next = z->pace.not_before < next ? z->pace.not_before : next;
+        deadline at = z->is_due || z->lingers_ms < z->pace.not_before ? z->pace.not_before : z->lingers_ms;
+        if (at > clock_mono()) {
+            next = at < next ? at : next;
             continue;
         }
         if (jobs_of(k, &z->primary) >= JOBS_OF_PRIMARY)

@@ -5,6 +5,7 @@
 #include "zone/delegation.h"
 #include "zone/diff.h"
 #include "zone/keep_ask.h"
+#include "zone/keep_linger.h"
 #include "zone/keep_pace.h"
 #include "zone/keeper.h"
 #include "zone/load.h"
@@ -40,6 +41,8 @@ struct keep_zone {
     uint64_t stamp;      /* of what the primary has without a rest; 0: none */
     struct keep_pace pace;
     uint64_t rounds; /* jobs that ended */
+    struct keep_lingers lingers;
+    int64_t lingers_ms; /* clock_mono: a group that lingers may go then; DEADLINE_NEVER: none does */
     struct keep_report report;
     struct zone_evidence evidence; /* of the last look; n == 0 without one */
     bool has_evidence;

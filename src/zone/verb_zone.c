@@ -144,6 +144,18 @@ static json_t *raws_json(const struct dns_raw *r, size_t n)
     return list;
 }
 
+/* As the publisher would, and without its knowing. */
+static void follow_lingers(struct keeper *k, struct str zone, struct keep_spec *s,
+                           const struct zone_snapshot *actual)
+{
+    pthread_mutex_lock(&k->lock);
+    struct keep_lingers lingers = keep_linger_copy(&keep_zone_get(k, zone)->lingers);
+    pthread_mutex_unlock(&k->lock);
+    (void)keep_linger_follow(&lingers, &s->arena, &s->spec,
+                             &(struct zone_records){actual->records, actual->n}, clock_mono());
+    keep_linger_release(&lingers);
+}
+
 static enum err diff_one(struct call *c, const struct zone_row *row)
 {
     struct keep_spec s;
@@ -156,6 +168,7 @@ static enum err diff_one(struct call *c, const struct zone_row *row)
     if (!e)
         e = zone_read_back(&primary, row->name, deadline_in(PUBLISH_MS), &actual, c->why);
     if (!e) {
+        follow_lingers(k, row->name, &s, &actual);
         zone_desired(&s.arena, &s.spec, &desired);
         zone_diff(&s.arena, &s.spec, &desired, &(struct zone_records){actual.records, actual.n}, &d);
         json_t *o = json_object();

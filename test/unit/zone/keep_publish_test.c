@@ -161,6 +161,24 @@ static void one_refused_record_holds_back_no_other_change(void **state)
     assert_int_equal(s->z->pace.failures, 0);
 }
 
+/* A cache that has the alias finds what it refers to, until two TTLs later. */
+static void what_aliases_referred_to_stays_for_a_while(void **state)
+{
+#define RECORDS(host) TLSA("_25._tcp." host "-example", "60")
+    struct scene *s = *state;
+    run(s);
+    good(s->f, "zone.set", "{'zone': 'mx.example', 'tlsa': 'host'}");
+    run(s);
+    expect(&s->old, RECORDS("a") RECORDS("b") TLSA("_dane.g1", "60") ADDRESS("a") ADDRESS("b"));
+    int64_t left = s->z->lingers_ms - clock_mono();
+    assert_in_range(left, 110000, 120000);
+    assert_int_equal(s->z->report.backlog, 0);
+    s->z->lingers.v[0].until_ms = s->z->lingers_ms = clock_mono();
+    run(s);
+    expect(&s->old, RECORDS("a") RECORDS("b") ADDRESS("a") ADDRESS("b"));
+    assert_true(s->z->lingers_ms == DEADLINE_NEVER);
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, begin, end)
@@ -169,6 +187,7 @@ int main(void)
         T(another_primary_is_read),
         T(a_change_of_others_is_not_covered_by_ours),
         T(one_refused_record_holds_back_no_other_change),
+        T(what_aliases_referred_to_stays_for_a_while),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
