@@ -298,3 +298,29 @@ size_t zone_diff_batch(const struct dns_change *change, size_t n, size_t most)
     }
     return whole;
 }
+
+static bool refers_to(struct arena *a, const struct dns_change *c, const struct str *names, size_t n)
+{
+    struct dns_record r;
+    if (c->op != DNS_ADD || c->record.type != DNS_CNAME || !dns_raw_record(a, &c->record, &r))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (str_equal(r.name, names[i]))
+            return true;
+    return false;
+}
+
+size_t zone_diff_hold(struct dns_change *change, size_t n, const struct str *missing, size_t missing_n)
+{
+    struct arena a = {0};
+    size_t kept = 0;
+    for (size_t i = 0, end; i < n; i = end) {
+        bool held = false;
+        for (end = i; end < n && str_equal(change[end].record.owner, change[i].record.owner); end++)
+            held |= refers_to(&a, &change[end], missing, missing_n);
+        for (size_t j = i; j < end && !held; j++)
+            change[kept++] = change[j];
+    }
+    arena_release(&a);
+    return kept;
+}

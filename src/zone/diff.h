@@ -28,4 +28,8 @@ void zone_diff(struct arena *a, const struct zone_spec *s, const struct zone_rec
  * with more than `most` changes is taken whole). */
 size_t zone_diff_batch(const struct dns_change *change, size_t n, size_t most);
 
+/* Leaves out the changes of owners that would get an alias to one of these names. Returns how many stay, in
+ * their order. */
+size_t zone_diff_hold(struct dns_change *change, size_t n, const struct str *missing, size_t missing_n);
+
 #endif

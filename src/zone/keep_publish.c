@@ -25,6 +25,8 @@ struct run {
     struct authority primary;
     json_t *refused;
     size_t sent;
+    struct str *missing; /* names of groups whose RRset the primary refused to start */
+    size_t missing_n;
     struct buf why;
 };
 
@@ -88,17 +90,39 @@ static void take_sent(struct run *r, const struct dns_change *c, size_t n, const
     r->sent += p->sent;
 }
 
+static bool has_tlsa(const struct zone_snapshot *s, struct str owner)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (s->records[i].type == DNS_TLSA && str_equal(s->records[i].owner, owner))
+            return true;
+    return false;
+}
+
+/* What hosts would refer to is not there: they keep what they have. */
+static void note_missing(struct run *r, const struct dns_change *c, const struct zone_published *p)
+{
+    for (size_t i = 0; i < p->nrefused; i++) {
+        const struct dns_raw *one = &c[p->refused[i].change].record;
+        if (str_starts(one->owner, STR("_dane.")) && !has_tlsa(&r->z->actual, one->owner) &&
+            (r->missing_n == 0 || !str_equal(r->missing[r->missing_n - 1], one->owner)))
+            r->missing[r->missing_n++] = one->owner;
+    }
+}
+
 static enum err send_all(struct run *r)
 {
     struct arena a = {0};
     enum err e = OK;
     size_t n;
+    r->missing = ARENA_ARRAY(&r->spec.arena, struct str, r->spec.spec.group_n);
     for (size_t at = 0; !e && at < r->diff.n; at += n) {
         struct zone_published p = {0};
-        const struct dns_change *c = r->diff.change + at;
+        struct dns_change *c = r->diff.change + at;
         n = zone_diff_batch(c, same_kind(c, r->diff.n - at), BATCH);
-        e = zone_publish(&r->primary, r->spec.spec.name, c, n, deadline_in(SEND_MS), &a, &p, &r->why);
-        take_sent(r, c, n, &p);
+        size_t ready = r->missing_n ? zone_diff_hold(c, n, r->missing, r->missing_n) : n;
+        e = zone_publish(&r->primary, r->spec.spec.name, c, ready, deadline_in(SEND_MS), &a, &p, &r->why);
+        take_sent(r, c, ready, &p);
+        note_missing(r, c, &p);
         arena_release(&a);
         set_backlog(r, r->diff.n - r->sent);
     }

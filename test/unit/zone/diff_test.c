@@ -349,6 +349,34 @@ static void test_batches(void **state)
     assert_int_equal(zone_diff_batch(c + 3, 3, 1), 3);
 }
 
+/* What an alias would refer to was refused: its owner keeps what it has. */
+static void test_aliases_to_what_is_missing_wait(void **state)
+{
+    (void)state;
+    struct arena a = {0};
+    struct buf text = {0};
+    struct zone_records r = read_records(&a, "_25._tcp.a.mx.example 60 TLSA 11\n"
+                                             "_25._tcp.a.mx.example 60 CNAME _dane.g1.mx.example\n"
+                                             "_25._tcp.b.mx.example 60 CNAME _dane.g2.mx.example\n"
+                                             "_25._tcp.c.mx.example 60 CNAME _dane.g1.mx.example\n"
+                                             "_25._tcp.d.mx.example 60 CNAME _dane.g3.mx.example\n"
+                                             "a.mx.example 60 A 192.0.2.1\n");
+    const struct str missing[] = {STR("_dane.g1.mx.example"), STR("_dane.g3.mx.example")};
+    struct dns_change c[6];
+    for (size_t i = 0; i < r.n; i++)
+        c[i] = (struct dns_change){DNS_ADD, r.r[i]};
+    c[1].op = DNS_REMOVE; /* sorted: CNAME before TLSA */
+    c[3].op = DNS_REMOVE; /* c loses its alias: that waits for nothing */
+    size_t n = zone_diff_hold(c, r.n, missing, 2);
+    for (size_t i = 0; i < n; i++)
+        print_records(&text, c[i].op == DNS_ADD ? "+ " : "- ", &c[i].record, 1);
+    assert_string_equal(buf_cstr(&text), "+ _25._tcp.b.mx.example. 60 IN CNAME _dane.g2.mx.example.\n"
+                                         "- _25._tcp.c.mx.example. 60 IN CNAME _dane.g1.mx.example.\n"
+                                         "+ a.mx.example. 60 IN A 192.0.2.1\n");
+    buf_release(&text);
+    arena_release(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_from_nothing),
@@ -364,6 +392,7 @@ int main(void)
                                        cmocka_unit_test(test_blocked),
                                        cmocka_unit_test(test_an_alias_stands_alone),
                                        cmocka_unit_test(test_foreign_records_start_nothing),
+                                       cmocka_unit_test(test_aliases_to_what_is_missing_wait),
                                        cmocka_unit_test(test_batches)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

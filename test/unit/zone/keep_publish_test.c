@@ -179,6 +179,24 @@ static void what_aliases_referred_to_stays_for_a_while(void **state)
     assert_true(s->z->lingers_ms == DEADLINE_NEVER);
 }
 
+/* From records to aliases, and the primary does not take what they would refer to. */
+static void hosts_keep_their_records_until_the_group_is_there(void **state)
+{
+    struct scene *s = *state;
+    good(s->f, "zone.set", "{'zone': 'mx.example', 'tlsa': 'host'}");
+    run(s);
+    good(s->f, "zone.set", "{'zone': 'mx.example', 'tlsa': 'alias'}");
+    s->old.refused = "_dane";
+    for (int i = 0; i < 2; i++) {
+        run(s);
+        expect(&s->old, RECORDS("a") RECORDS("b") ADDRESS("a") ADDRESS("b"));
+        assert_int_equal(s->z->report.backlog, 5);
+    }
+    s->old.refused = NULL;
+    run(s);
+    expect(&s->old, WHOLE("60"));
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, begin, end)
@@ -188,6 +206,7 @@ int main(void)
         T(a_change_of_others_is_not_covered_by_ours),
         T(one_refused_record_holds_back_no_other_change),
         T(what_aliases_referred_to_stays_for_a_while),
+        T(hosts_keep_their_records_until_the_group_is_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
