@@ -117,23 +117,12 @@ static const struct zone_server *primary_of(const struct watched *w)
 }
 
 /* Does the gate miss a record of a served key on a server of this zone? */
-static bool is_missing(struct look *l, const struct keep_ask *ask)
+static bool is_missing(const struct look *l, const struct keep_ask *ask)
 {
-    struct gate_server *rows;
-    for (size_t p = 0; p < ask->n; p++) {
-        size_t set = 0;
-        while (set < l->set_n && l->sets[set].id != ask->pair[p].key_set)
-            set++;
-        const struct gate_out *out = set < l->set_n ? &l->views[set].out : NULL;
-        for (size_t a = 0; out && a < out->nalarm; a++) {
-            if (out->alarm[a].what != GATE_AWAIT_RECORD_MISSING)
-                continue;
-            size_t n = keep_ask_servers(ask, p, &l->arena, &rows);
-            for (size_t i = 0; i < n; i++)
-                if (str_equal(rows[i].name, out->alarm[a].subject))
-                    return true;
-        }
-    }
+    for (size_t p = 0; p < ask->n; p++)
+        for (size_t i = 0; i < l->set_n; i++)
+            if (l->sets[i].id == ask->pair[p].key_set && keep_ask_misses(ask, p, &l->views[i].out))
+                return true;
     return false;
 }
 

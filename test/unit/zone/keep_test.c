@@ -497,6 +497,45 @@ static void a_host_that_differs_makes_a_zone_not_level(void **state)
     }
 }
 
+/* The alarm names a server and a zone: that zone is read back, and no other. */
+static void a_missing_record_is_looked_for_in_its_zone(void **state)
+{
+    (void)state;
+    static const struct {
+        enum gate_await what;
+        const char *subject;
+        bool misses;
+    } rows[] = {
+        {GATE_AWAIT_RECORD_MISSING, "192.0.2.1:53 for mx.example", true},
+        {GATE_AWAIT_RECORD_MISSING, "192.0.2.1:53 for k.mx.example", false},
+        {GATE_AWAIT_RECORD_MISSING, "192.0.2.2:53 for mx.example", false},
+        {GATE_AWAIT_RECORD_UNKNOWN, "192.0.2.1:53 for mx.example", false},
+    };
+    struct zone_rrset denied = {.proof = ZONE_PROOF_VALID};
+    struct zone_server server = {.name = STR("a"), .state = ZONE_SERVER_GOOD, .serial = 7, .rrsets = &denied};
+    struct dns_question question = {STR("_dane.g1.mx.example"), DNS_TLSA};
+    struct keep_pair pair = {.zone_id = 1, .key_set = 2, .is_wanted = true};
+    size_t at = 0;
+    struct keep_ask ask = {.pair = &pair,
+                           .n = 1,
+                           .question = &at,
+                           .evidence = {.zone = STR("mx.example"),
+                                        .nquestion = 1,
+                                        .questions = &question,
+                                        .security = DNS_SECURE,
+                                        .n = 1,
+                                        .servers = &server}};
+    assert_true(addr_parse(STR("192.0.2.1:53"), 0, &server.addr));
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct gate_out out = {.nalarm = 2};
+        out.alarm[0].what = GATE_AWAIT_EDGE_SILENT;
+        out.alarm[1] = (struct gate_waiting){.what = rows[i].what, .subject = str_of(rows[i].subject)};
+        if (keep_ask_misses(&ask, 0, &out) != rows[i].misses)
+            fail_msg("%s", rows[i].subject);
+    }
+    assert_false(keep_ask_misses(&ask, 0, &(struct gate_out){0}));
+}
+
 #define WITH_DATABASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -514,6 +553,7 @@ int main(void)
         WITH_DATABASE(nothing_runs_before_it_is_started),
         cmocka_unit_test(the_word_for_a_zone),
         cmocka_unit_test(a_host_that_differs_makes_a_zone_not_level),
+        cmocka_unit_test(a_missing_record_is_looked_for_in_its_zone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
