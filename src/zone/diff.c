@@ -169,11 +169,20 @@ static void add_new(struct zone_diff *out, struct slice desired, struct slice ac
             change(out, DNS_ADD, &desired.r[i]);
 }
 
+/* An alias replaces another (RFC 2136 3.4.2.2). Knot sees the signature of the one that goes in the same
+ * message and adds none, with NOERROR. */
+static bool replaces_alias(struct slice desired, struct slice actual)
+{
+    return has_cname(desired) && has_cname(actual);
+}
+
 static void compare_owner(const struct zone_spec *s, enum zone_owner kind, size_t at, struct slice desired,
                           struct slice actual, struct zone_diff *out)
 {
     if (only_adds(s, kind, at)) {
         add_new(out, desired, actual);
+    } else if (replaces_alias(desired, actual)) {
+        add_missing(out, desired, actual);
     } else if (removes_come_first(desired, actual)) {
         remove_surplus(out, kind, desired, actual);
         add_missing(out, desired, actual);

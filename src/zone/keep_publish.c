@@ -109,6 +109,39 @@ static void note_missing(struct run *r, const struct dns_change *c, const struct
     }
 }
 
+/* Aliases that were sent together with the removal of records. */
+static size_t find_turned(const struct dns_change *c, size_t n, const bool *is_sent, struct dns_change *out)
+{
+    size_t found = 0;
+    for (size_t i = 0, end; i < n; i = end) {
+        bool removes = false;
+        for (end = i; end < n && str_equal(c[end].record.owner, c[i].record.owner); end++)
+            removes |= c[end].op == DNS_REMOVE;
+        for (size_t j = i; j < end && removes; j++)
+            if (c[j].op == DNS_ADD && c[j].record.type == DNS_CNAME && is_sent[j])
+                out[found++] = c[j];
+    }
+    return found;
+}
+
+/* Knot sees the signatures of the records that go in the same message and adds no alias, with NOERROR. Said
+ * again it is added, and where it is there already nothing happens. */
+static enum err say_again(struct run *r, struct arena *a, const struct dns_change *c, size_t n,
+                          const struct zone_published *sent)
+{
+    struct zone_published p;
+    struct dns_change *again = ARENA_ARRAY(a, struct dns_change, n);
+    size_t count = find_turned(c, n, sent->is_sent, again);
+    if (!count)
+        return OK;
+    enum err e =
+        zone_publish(&r->primary, r->spec.spec.name, again, count, deadline_in(SEND_MS), a, &p, &r->why);
+    if (e || !p.nrefused)
+        return e;
+    buf_set(&r->why, "%.*s", STR_ARG(p.refused[0].why));
+    return ERR_REFUSED;
+}
+
 static enum err send_all(struct run *r)
 {
     struct arena a = {0};
@@ -123,6 +156,10 @@ static enum err send_all(struct run *r)
         e = zone_publish(&r->primary, r->spec.spec.name, c, ready, deadline_in(SEND_MS), &a, &p, &r->why);
         take_sent(r, c, ready, &p);
         note_missing(r, c, &p);
+        if (p.sent) {
+            enum err again = say_again(r, &a, c, ready, &p);
+            e = e ? e : again;
+        }
         arena_release(&a);
         set_backlog(r, r->diff.n - r->sent);
     }

@@ -72,6 +72,22 @@ static struct dns_raw *find_record(const struct zone_snapshot *s, size_t n, cons
     return n ? bsearch(record, s->records, n, sizeof *record, compare_records) : NULL;
 }
 
+static int compare_sets(const void *a, const void *b)
+{
+    const struct dns_raw *x = a, *y = b;
+    int order = str_compare(x->owner, y->owner);
+    return order ? order : (x->type > y->type) - (x->type < y->type);
+}
+
+/* The alias that an added one replaces (RFC 2136 3.4.2.2), or NULL. */
+static struct dns_raw *replaced(const struct zone_snapshot *s, const struct dns_raw *added)
+{
+    struct dns_raw *old = NULL;
+    if (added->type == DNS_CNAME && s->n)
+        old = bsearch(added, s->records, s->n, sizeof *added, compare_sets);
+    return old && !str_equal(old->rdata, added->rdata) ? old : NULL;
+}
+
 static void drop_records(struct zone_snapshot *s, const bool *dropped)
 {
     size_t kept = 0;
@@ -85,8 +101,9 @@ void zone_snapshot_apply(struct zone_snapshot *s, const struct dns_change *chang
 {
     bool *dropped = must_alloc(calloc(s->n + 1, sizeof *dropped));
     for (size_t i = 0; i < n; i++) {
-        struct dns_raw *old = find_record(s, s->n, &changes[i].record);
-        if (changes[i].op == DNS_REMOVE && old)
+        struct dns_raw *old = changes[i].op == DNS_REMOVE ? find_record(s, s->n, &changes[i].record)
+                                                          : replaced(s, &changes[i].record);
+        if (old)
             dropped[old - s->records] = true;
     }
     drop_records(s, dropped);

@@ -18,7 +18,7 @@ enum err zone_read_back(const struct authority *primary, struct str zone, deadli
                         struct zone_snapshot *out, struct buf *why) MUST_CHECK;
 void zone_snapshot_release(struct zone_snapshot *s);
 /* What the snapshot becomes by changes that were sent (removals first, as they are sent): no need to read
- * back. The serial is the caller's. */
+ * back. An alias that is added replaces another one. The serial is the caller's. */
 void zone_snapshot_apply(struct zone_snapshot *s, const struct dns_change *changes, size_t n);
 
 struct zone_refusal {

@@ -206,6 +206,42 @@ def test_foreign_records_are_read_back_and_stay(hand, managed):
     managed.update(hand.zone, ("delete", "www", "A"), ("delete", "@", "TXT"), ("delete", "mail", "MX"))
 
 
+def test_nothing_comes_beside_an_alias(hand, managed):
+    """RFC 2136 3.4.2.2: most servers say NOERROR and do nothing, so what is in the way must be seen before."""
+    alias, records, text = f"_dane.g1.{hand.zone}.", tlsa("a"), '"in the way"'
+    hand.publish(hand.change("add", "_25._tcp.host1", "TXT", text), hand.change("add", "_25._tcp.host2", "CNAME", alias))
+    before = lines(hand, "_25._tcp.host")
+    out = hand.publish(hand.change("add", "_25._tcp.host1", "CNAME", alias), hand.change("add", "_25._tcp.host2", "TLSA", records))
+    print(f"{managed.primary.name}: {out}")
+    assert lines(hand, "_25._tcp.host") == before and len(before) == 2
+    hand.publish(hand.change("remove", "_25._tcp.host1", "TXT", text))
+
+
+def test_an_alias_replaces_another(hand):
+    """Without a removal: Knot sees the signature of an alias that goes in the same message, and adds none, with NOERROR."""
+    hand.publish(hand.change("add", "host1", "A", "192.0.2.1"))
+    for group, ttl in [("g1", 5), ("g1", 9), ("g1", 5), ("g2", 5), ("g1", 9)]:
+        out = hand.publish(hand.change("add", "_25._tcp.host1", "CNAME", f"_dane.{group}.{hand.zone}.", ttl))
+        assert (out["error"], out["sent"], out["refused"]) == ("ok", 1, [])
+        assert lines(hand, "_25._tcp.host1") == [f"_25._tcp.host1.{hand.zone}. {ttl} IN CNAME _dane.{group}.{hand.zone}."]
+
+
+def test_a_name_turns_from_records_to_an_alias_and_back(hand, managed):
+    """For the same reason an alias that takes the place of records is said twice."""
+    alias, records = ("CNAME", f"_dane.g1.{hand.zone}."), ("TLSA", tlsa("a"))
+
+    def turn(old, new):
+        return hand.publish(hand.change("remove", "_25._tcp.host1", *old), hand.change("add", "_25._tcp.host1", *new))
+    hand.publish(hand.change("add", "_25._tcp.host1", *records), hand.change("add", "host1", "A", "192.0.2.1"))
+    out = turn(records, alias)
+    assert (out["error"], out["sent"], out["updates"], out["refused"]) == ("ok", 2, 1, [])
+    print(f"{managed.primary.name}: after the first message: {lines(hand, '_25._tcp.host1')}")
+    hand.publish(hand.change("add", "_25._tcp.host1", *alias))
+    assert [line.split()[3] for line in lines(hand, "_25._tcp.host1")] == ["CNAME"]
+    turn(alias, records)
+    assert [line.split()[3] for line in lines(hand, "_25._tcp.host1")] == ["TLSA"]
+
+
 def by_name(seen: dict) -> dict:
     """Servers by their first label and address family."""
     return {f"{s['name'].split('.')[0]}{'/6' if s['address'].startswith('[') else ''}": s for s in seen["servers"]}

@@ -267,6 +267,22 @@ static void test_alias_and_records_swap(void **state)
           "+ _25._tcp.a.mx.example. 1800 IN CNAME _dane.g1.mx.example.\n");
 }
 
+/* Knot would ignore an alias that comes in the message in which the old one goes. */
+static void test_an_alias_replaces_another(void **state)
+{
+    (void)state;
+    static const char *const had[] = {"_25._tcp.a.mx.example 60 CNAME _dane.g1.mx.example\n",
+                                      "_25._tcp.a.mx.example 60 CNAME _dane.g2.mx.example\n",
+                                      "_25._tcp.a.mx.example 1800 CNAME _dane.g2.mx.example\n"};
+    for (size_t i = 0; i < sizeof had / sizeof *had; i++) {
+        char have[512];
+        snprintf(have, sizeof have, "%s%s", had[i],
+                 "_dane.g1.mx.example 1800 TLSA 11\n"
+                 "_dane.g1.mx.example 1800 TLSA 22\n" HOSTS_ADDRESSES);
+        check((struct options){0}, have, "+ _25._tcp.a.mx.example. 1800 IN CNAME _dane.g1.mx.example.\n");
+    }
+}
+
 static void test_foreign(void **state)
 {
     (void)state;
@@ -388,6 +404,7 @@ int main(void)
                                        cmocka_unit_test(test_in_doubt_aliases_are_added),
                                        cmocka_unit_test(test_ttl),
                                        cmocka_unit_test(test_alias_and_records_swap),
+                                       cmocka_unit_test(test_an_alias_replaces_another),
                                        cmocka_unit_test(test_foreign),
                                        cmocka_unit_test(test_blocked),
                                        cmocka_unit_test(test_an_alias_stands_alone),

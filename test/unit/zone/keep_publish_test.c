@@ -197,6 +197,22 @@ static void hosts_keep_their_records_until_the_group_is_there(void **state)
     expect(&s->old, WHOLE("60"));
 }
 
+/* The aliases of a signed zone get another TTL, and hosts another group, without a moment in which they have
+ * none: the primary ignores an alias that comes while the old one goes. */
+static void an_alias_replaces_another(void **state)
+{
+    struct scene *s = *state;
+    run(s);
+    size_t updates = s->old.updates;
+    good(s->f, "zone.set", "{'zone': 'mx.example', 'ttl': '61'}");
+    run(s);
+    expect(&s->old, WHOLE("61"));
+    assert_int_equal(s->old.updates, updates + 2); /* the group, the hosts */
+    assert_int_equal(s->old.reads, 1);
+    run(s);
+    assert_int_equal(s->z->report.backlog, 0);
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, begin, end)
@@ -205,6 +221,7 @@ int main(void)
         T(another_primary_is_read),
         T(a_change_of_others_is_not_covered_by_ours),
         T(one_refused_record_holds_back_no_other_change),
+        T(an_alias_replaces_another),
         T(what_aliases_referred_to_stays_for_a_while),
         T(hosts_keep_their_records_until_the_group_is_there),
     };

@@ -28,11 +28,16 @@ static bool primary_refuses(const struct primary *p, struct str owner)
     return p->refused && str_starts(owner, str_of(p->refused));
 }
 
-static bool primary_ignores(const struct primary *p, const struct dns_raw *added)
+/* No alias beside other records, or signatures of what goes in the same message: so does Knot. */
+static bool primary_ignores(const struct primary *p, const struct dns_change *changes, size_t n, size_t at)
 {
+    const struct dns_raw *added = &changes[at].record;
     for (size_t i = 0; i < p->zone.n; i++)
         if (str_equal(p->zone.records[i].owner, added->owner) &&
             (p->zone.records[i].type == DNS_CNAME) != (added->type == DNS_CNAME))
+            return true;
+    for (size_t i = 0; i < n && added->type == DNS_CNAME; i++)
+        if (changes[i].op == DNS_REMOVE && str_equal(changes[i].record.owner, added->owner))
             return true;
     return false;
 }
@@ -50,7 +55,7 @@ static uint16_t primary_update(struct primary *p, struct dns_reader *r, size_t n
         refused |= primary_refuses(p, changes[i].record.owner);
     }
     for (size_t i = 0; i < n && !refused; i++)
-        if (changes[i].op == DNS_REMOVE || !primary_ignores(p, &changes[i].record))
+        if (changes[i].op == DNS_REMOVE || !primary_ignores(p, changes, n, i))
             zone_snapshot_apply(&p->zone, &changes[i], 1);
     p->zone.serial += !refused;
     p->updates += !refused;

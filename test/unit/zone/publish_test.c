@@ -310,6 +310,13 @@ static void a_snapshot_after_changes(void **state)
     second[4].record.ttl = 8;
     zone_snapshot_apply(&s, second, 5);
     assert_string_equal(line_of(&s).p, "b.mx.example/7/1 b.mx.example/8/2 ");
+    struct dns_change aliases[] = {typed(DNS_ADD, "a", DNS_CNAME, 5), typed(DNS_ADD, "c", DNS_CNAME, 5)},
+                      others[] = {typed(DNS_ADD, "c", DNS_CNAME, 6), typed(DNS_ADD, "a", DNS_CNAME, 5)};
+    others[1].record.ttl = 9;
+    zone_snapshot_apply(&s, aliases, 2);
+    zone_snapshot_apply(&s, others, 2); /* one replaces another, or the TTL alone */
+    assert_string_equal(line_of(&s).p,
+                        "a.mx.example/9/5 b.mx.example/7/1 b.mx.example/8/2 c.mx.example/60/6 ");
     zone_snapshot_release(&s);
 }
 
