@@ -161,6 +161,8 @@ static void both_forms_of_a_zone_are_told_apart(void **state)
     change(f, note_all);
     good(f, "zone.set", "{'zone': 'mx.example', 'tlsa': 'alias'}");
     expect_pairs(f, "mx.example g1 wanted noted;mx.example g1 hosts noted;");
+    change(f, forget_all); /* the one that nobody wants */
+    expect_pairs(f, "mx.example g1 wanted noted;");
 }
 
 /* A host that leaves keeps its records for two TTLs; then it wants none, and the pair stays as what was
