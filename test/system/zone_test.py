@@ -10,6 +10,7 @@ import dns.name
 import dns.rdata
 import dns.rdatatype
 import pytest
+from evidence_test import Hosted
 
 from lab import authority, namespace, primary, process, world
 
@@ -343,3 +344,67 @@ def test_a_primary_that_restarts(hand, managed):
     assert out["error"] == "ok"
     assert len(lines(hand, "192.0.2.")) == 2
     wait_everywhere(hand, ("host1", "A"), ("host2", "A"))
+
+
+# ---- with kedge-control
+
+
+@pytest.fixture
+def hosted(request, lab, build):
+    """An edge of this name and its MX zone, on the primary whose kind the name ends in."""
+    made = Hosted(lab, build, request.param, engine=request.param.split("-")[1])
+    yield made
+    made.stop()
+
+
+def shown(hosted, name: str) -> dict[str, int]:
+    """Type -> TTL of what the secondary answers for TLSA records at a name of the zone."""
+    return {dns.rdatatype.to_text(rrset.rdtype): rrset.ttl for rrset in hosted.secondary.ask(name, "TLSA").answer
+            if rrset.rdtype != dns.rdatatype.RRSIG and str(rrset.name) == f"{name}."}
+
+
+def status(hosted) -> dict:
+    return json.loads(hosted.edge.try_cli("zone", "status", hosted.zone, "--json").stdout)["zones"][0]
+
+
+@pytest.mark.parametrize("hosted", [f"set-{engine}" for engine in sorted(primary.ENGINES)], indirect=True)
+def test_a_zone_is_set_otherwise_and_no_host_is_without_records(hosted):
+    """Another TTL, records at the hosts, and aliases again. What aliases referred to stays until caches have forgotten them."""
+    names = [f"_25._tcp.{host}" for host in hosted.host("set-a.example", "set-b.example")]
+    group = f"_dane.g1.{hosted.zone}"
+    hosted.wait_ready()
+
+    def wait(what: dict, seconds=20):
+        try:
+            process.wait_for(lambda: all(shown(hosted, name) == what for name in names), seconds, f"hosts show {what}")
+        except process.Failed as why:
+            raise process.Failed(f"{why}: {[shown(hosted, name) for name in names]}, {hosted.edge.json('zone', 'status')}") from None
+
+    wait({"CNAME": 2})
+    hosted.edge.cli("zone", "set", hosted.zone, "--ttl", "3s")
+    wait({"CNAME": 3})
+    hosted.edge.cli("zone", "set", hosted.zone, "--tlsa", "host")
+    wait({"TLSA": 3})
+    assert shown(hosted, group) == {"TLSA": 3}
+    process.wait_for(lambda: not shown(hosted, group), 20, "what aliases referred to goes")
+    wait({"TLSA": 3}, 1)
+    hosted.edge.cli("zone", "set", hosted.zone, "--tlsa", "alias")
+    wait({"CNAME": 3})
+    assert shown(hosted, group) == {"TLSA": 3}
+    process.wait_for(lambda: status(hosted)["state"] == "level", 20, "the zone is level")
+
+
+@pytest.mark.parametrize("hosted", ["hold-bind"], indirect=True)
+def test_what_is_refused_holds_back_no_later_change(hosted):
+    first, = hosted.host("set-first.example")
+    process.wait_for(lambda: shown(hosted, f"_25._tcp.{first}"), 40, "the first host has its alias")
+    with hosted.shut_out(first):
+        hosted.edge.cli("domain", "dane", "disable", "set-first.example")
+
+        process.wait_for(lambda: status(hosted)["failures"] >= 5, 60, "it was tried in vain, and waits for 16 seconds")
+        assert status(hosted)["state"] == "refused"
+        second, = hosted.host("set-second.example")
+        process.wait_for(lambda: shown(hosted, f"_25._tcp.{second}"), 6, "the second host has its alias")
+        assert shown(hosted, f"_25._tcp.{first}")
+    hosted.edge.cli("zone", "publish", hosted.zone)
+    process.wait_for(lambda: not shown(hosted, f"_25._tcp.{first}"), 10, "what was refused is done")
