@@ -207,7 +207,8 @@ static size_t message_end(const struct sending *s, size_t first, size_t end)
 
 static enum err send_message(struct sending *s, size_t first, size_t end, struct authority_update *said)
 {
-    struct dns_change *message = must_alloc(calloc(end - first + 1, sizeof *message));
+    ENSURE(first < end);
+    struct dns_change *message = must_alloc(calloc(end - first, sizeof *message));
     for (size_t i = first; i < end; i++)
         message[i - first] = s->changes[s->order[i]];
     enum err e = authority_update(s->primary, s->zone, message, end - first, s->until, said, s->why);
