@@ -97,13 +97,13 @@ static void a_zone_is_brought_out(void **state)
     struct scene *s = *state;
     run(s);
     expect(&s->old, WHOLE("60"));
-    assert_int_equal(s->z->report.serial, s->old.zone.serial);
+    assert_int_equal(s->z->report.serial, primary_look(&s->old).serial);
     run(s); /* nothing to do, nobody to ask */
-    assert_int_equal(s->old.reads, 1);
+    assert_int_equal(primary_look(&s->old).reads, 1);
     good(s->f, "zone.set", "{'zone': 'mx.example', 'ttl': '61'}");
     run(s); /* what is there is known */
     expect(&s->old, WHOLE("61"));
-    assert_int_equal(s->old.reads, 1);
+    assert_int_equal(primary_look(&s->old).reads, 1);
 }
 
 /* Another primary has nothing yet, whatever the old one has. */
@@ -111,7 +111,7 @@ static void another_primary_is_read(void **state)
 {
     struct scene *s = *state;
     run(s);
-    s->new.zone.serial = s->old.zone.serial; /* which says nothing */
+    primary_set_serial(&s->new, primary_look(&s->old).serial); /* which says nothing */
     with_primary(s, "zone.set", &s->new, "'ttl': '600'");
     run(s);
     expect(&s->new, WHOLE("600"));
@@ -123,13 +123,13 @@ static void a_change_of_others_is_not_covered_by_ours(void **state)
 {
     struct scene *s = *state;
     run(s);
-    struct dns_raw lost = s->old.zone.records[0];
+    struct dns_raw lost = primary_look(&s->old).first;
     primary_change(&s->old, DNS_REMOVE, &lost);
     good(s->f, "domain.dane.disable", "{'domain': 'b.example'}");
     run(s);
     expect(&s->old, ALIAS("a", "60") TLSA("_dane.g1", "60") ADDRESS("a") ADDRESS("b"));
-    assert_int_equal(s->old.reads, 2);
-    assert_int_equal(s->z->report.serial, s->old.zone.serial);
+    assert_int_equal(primary_look(&s->old).reads, 2);
+    assert_int_equal(s->z->report.serial, primary_look(&s->old).serial);
 }
 
 /* What is refused is tried again with backoff; the next change goes out with the first chance. */
@@ -137,7 +137,7 @@ static void one_refused_record_holds_back_no_other_change(void **state)
 {
     struct scene *s = *state;
     struct keep_stamps all;
-    s->old.refused = "b-example";
+    primary_refuse(&s->old, "b-example");
     for (int i = 1; i < 6; i++) {
         run(s);
         assert_int_equal(s->z->pace.failures, i);
@@ -150,12 +150,12 @@ static void one_refused_record_holds_back_no_other_change(void **state)
     keep_pace_wanted(&s->z->pace, all.stamps[0]);
     arena_release(&all.arena);
     assert_true(s->z->pace.not_before <= clock_mono() + 1000);
-    size_t reads = s->old.reads;
+    size_t reads = primary_look(&s->old).reads;
     run(s);
     expect(&s->old, ALIAS("a", "60") TLSA("_dane.g1", "60") ADDRESS("a"));
-    assert_int_equal(s->old.reads, reads); /* what was refused was not done */
+    assert_int_equal(primary_look(&s->old).reads, reads); /* what was refused was not done */
     assert_int_equal(s->z->pace.failures, 1);
-    s->old.refused = NULL;
+    primary_refuse(&s->old, NULL);
     run(s);
     expect(&s->old, ALIAS("a", "60") TLSA("_dane.g1", "60") ADDRESS("a") ADDRESS("b"));
     assert_int_equal(s->z->pace.failures, 0);
@@ -186,13 +186,13 @@ static void hosts_keep_their_records_until_the_group_is_there(void **state)
     good(s->f, "zone.set", "{'zone': 'mx.example', 'tlsa': 'host'}");
     run(s);
     good(s->f, "zone.set", "{'zone': 'mx.example', 'tlsa': 'alias'}");
-    s->old.refused = "_dane";
+    primary_refuse(&s->old, "_dane");
     for (int i = 0; i < 2; i++) {
         run(s);
         expect(&s->old, RECORDS("a") RECORDS("b") ADDRESS("a") ADDRESS("b"));
         assert_int_equal(s->z->report.backlog, 5);
     }
-    s->old.refused = NULL;
+    primary_refuse(&s->old, NULL);
     run(s);
     expect(&s->old, WHOLE("60"));
 }
@@ -203,12 +203,12 @@ static void an_alias_replaces_another(void **state)
 {
     struct scene *s = *state;
     run(s);
-    size_t updates = s->old.updates;
+    size_t updates = primary_look(&s->old).updates;
     good(s->f, "zone.set", "{'zone': 'mx.example', 'ttl': '61'}");
     run(s);
     expect(&s->old, WHOLE("61"));
-    assert_int_equal(s->old.updates, updates + 2); /* the group, the hosts */
-    assert_int_equal(s->old.reads, 1);
+    assert_int_equal(primary_look(&s->old).updates, updates + 2); /* the group, the hosts */
+    assert_int_equal(primary_look(&s->old).reads, 1);
     run(s);
     assert_int_equal(s->z->report.backlog, 0);
 }

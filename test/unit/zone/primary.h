@@ -188,6 +188,36 @@ static __attribute__((unused)) void primary_change(struct primary *p, enum dns_c
     pthread_mutex_unlock(&p->lock);
 }
 
+/* What it counted and has, and what it shall do. */
+struct primary_view {
+    size_t reads, updates;
+    uint32_t serial;
+    struct dns_raw first; /* record */
+};
+static __attribute__((unused)) struct primary_view primary_look(struct primary *p)
+{
+    pthread_mutex_lock(&p->lock);
+    struct primary_view view = {p->reads, p->updates, p->zone.serial, {.type = 0}};
+    if (p->zone.n)
+        view.first = p->zone.records[0];
+    pthread_mutex_unlock(&p->lock);
+    return view;
+}
+
+static __attribute__((unused)) void primary_set_serial(struct primary *p, uint32_t serial)
+{
+    pthread_mutex_lock(&p->lock);
+    p->zone.serial = serial;
+    pthread_mutex_unlock(&p->lock);
+}
+
+static __attribute__((unused)) void primary_refuse(struct primary *p, const char *names)
+{
+    pthread_mutex_lock(&p->lock);
+    p->refused = names;
+    pthread_mutex_unlock(&p->lock);
+}
+
 /* The zone, a line for a record, SOA aside. */
 static void primary_text(struct primary *p, struct buf *out)
 {
