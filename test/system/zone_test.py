@@ -378,7 +378,7 @@ def test_a_zone_is_set_otherwise_and_no_host_is_without_records(hosted):
         try:
             process.wait_for(lambda: all(shown(hosted, name) == what for name in names), seconds, f"hosts show {what}")
         except process.Failed as why:
-            raise process.Failed(f"{why}: {[shown(hosted, name) for name in names]}, {hosted.edge.json('zone', 'status')}") from None
+            raise process.Failed(f"{why}: {[shown(hosted, name) for name in names]}, {status(hosted)}") from None
 
     wait({"CNAME": 2})
     hosted.edge.cli("zone", "set", hosted.zone, "--ttl", "3s")
