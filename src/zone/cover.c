@@ -49,7 +49,7 @@ struct found {
     struct gate_record *record;
     size_t n;
     int64_t ttl_ms, expires_ms;
-    bool is_signed;
+    bool is_signed, is_alias; /* to a group's records */
 };
 
 /* When the signature ends, if it is one over TLSA records (RFC 4034 3.1, the time unfolded as in 3.1.5). */
@@ -85,7 +85,9 @@ static size_t take_owner(struct arena *a, const struct cover_reading *r, size_t 
             if (!out->is_signed || ends_ms < out->expires_ms)
                 out->expires_ms = ends_ms;
             out->is_signed = true;
-        } else if (one->type == DNS_TLSA || (one->type == DNS_CNAME && !is_our_alias(a, one, r->zone))) {
+        } else if (one->type == DNS_CNAME && is_our_alias(a, one, r->zone)) {
+            out->is_alias = true;
+        } else if (one->type == DNS_TLSA || one->type == DNS_CNAME) {
             zone_gate_record(one, &out->record[out->n++]);
             if ((int64_t)one->ttl * 1000 > out->ttl_ms)
                 out->ttl_ms = (int64_t)one->ttl * 1000;
@@ -140,12 +142,12 @@ static size_t count(struct cover_version *v, const struct cover_host *h, const s
     return (size_t)(k - v->kind);
 }
 
-/* Is it one whose records should be there, and were? */
+/* Is it one whose records should be there, and were? An alias that took their place has nothing lost. */
 static bool is_lost(struct cover *c, const struct cover_host *h, const struct found *f)
 {
     if (h->is_wanted && f->n)
         (void)map_put(&c->had, h->label, c);
-    else if (!h->is_wanted)
+    else if (!h->is_wanted || f->is_alias)
         (void)map_remove(&c->had, h->label);
     return !f->n && map_get(&c->had, h->label);
 }

@@ -77,7 +77,7 @@ void zone_desired(struct arena *a, const struct zone_spec *s, struct zone_record
             arena_printf(a, TLSA_OF_HOST "%.*s.%.*s", STR_ARG(h->label), STR_ARG(s->name)));
     }
     for (size_t g = 0; g < s->group_n; g++)
-        if (needed[g] && !s->tlsa_per_host)
+        if ((needed[g] && !s->tlsa_per_host) || (s->lingers && s->lingers[g]))
             put(out, &tlsa[g], group_name(a, s, &s->groups[g]));
     dns_raw_sort(out->r, out->n);
 }

@@ -1,8 +1,8 @@
 /* What an MX zone should hold: a pure function of what the database says.
  *
  *   <label>.<zone>            A, AAAA   of the zone's edge group
- *   _25._tcp.<label>.<zone>   CNAME     _dane.<group>.<zone>, when DANE is on (or the TLSA records
- * themselves) _dane.<group>.<zone>      TLSA      what the gate publishes, where a host of the zone needs it
+ *   _25._tcp.<label>.<zone>   CNAME     _dane.<group>.<zone>, when DANE is on (or the TLSA records)
+ *   _dane.<group>.<zone>      TLSA      what the gate publishes, where a host of the zone or a cache needs it
  */
 #ifndef ZONE_DESIRED_H
 #define ZONE_DESIRED_H
@@ -36,6 +36,8 @@ struct zone_spec {
     size_t host_n;
     const struct zone_group *groups; /* all there are; sorted by label */
     size_t group_n;
+    const bool
+        *lingers; /* one for each group: caches may still ask for its RRset (keep_linger.h); NULL: none */
 };
 
 struct zone_records {

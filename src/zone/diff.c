@@ -31,6 +31,14 @@ static bool is_ours(enum zone_owner kind, uint16_t type)
     return false;
 }
 
+static bool has_ours(enum zone_owner kind, struct slice actual)
+{
+    for (size_t i = 0; i < actual.n; i++)
+        if (is_ours(kind, actual.r[i].type))
+            return true;
+    return false;
+}
+
 static bool is_servers_own(const struct zone_spec *s, const struct dns_raw *r)
 {
     switch (r->type) {
@@ -83,12 +91,19 @@ static void remove_surplus(struct zone_diff *out, enum zone_owner kind, struct s
     }
 }
 
+static bool has_cname(struct slice s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.r[i].type == DNS_CNAME)
+            return true;
+    return false;
+}
+
 /* Where a TTL changes, or a CNAME comes or goes, the old records must be gone before the new ones come. */
 static bool removes_come_first(struct slice desired, struct slice actual)
 {
-    for (size_t i = 0; i < desired.n; i++)
-        if (desired.r[i].type == DNS_CNAME)
-            return true;
+    if (has_cname(desired))
+        return true;
     for (size_t i = 0; i < actual.n; i++) {
         const struct dns_raw *wanted = find(desired, &actual.r[i]);
         if (actual.r[i].type == DNS_CNAME || (wanted && wanted->ttl != actual.r[i].ttl))
@@ -111,7 +126,7 @@ static size_t group_of(const struct zone_spec *s, enum zone_owner kind, size_t a
 /* Does the gate hold the TLSA records of this owner? */
 static bool only_adds(const struct zone_spec *s, enum zone_owner kind, size_t at)
 {
-    size_t group = kind == ZONE_HOST_TLSA && !s->tlsa_per_host ? SIZE_MAX : group_of(s, kind, at);
+    size_t group = group_of(s, kind, at);
     return group != SIZE_MAX && s->groups[group].additions_only;
 }
 
@@ -120,9 +135,30 @@ static bool starts_too_early(const struct zone_spec *s, enum zone_owner kind, si
                              const bool *started)
 {
     size_t group = group_of(s, kind, at);
-    if (group == SIZE_MAX || !s->groups[group].no_start || actual.n > 0)
+    if (group == SIZE_MAX || !s->groups[group].no_start || has_ours(kind, actual))
         return false;
     return kind == ZONE_GROUP || s->tlsa_per_host || !started[group];
+}
+
+/* Would an alias become records, records an alias, or an alias another one? */
+static bool turns(const struct zone_spec *s, struct slice desired, struct slice actual)
+{
+    for (size_t i = 0; i < actual.n; i++) {
+        const struct dns_raw *r = &actual.r[i];
+        if (r->type == DNS_TLSA ? !s->tlsa_per_host : r->type == DNS_CNAME && !find(desired, r))
+            return true;
+    }
+    return false;
+}
+
+/* In doubt nothing moves: what senders are told at a host stays in the form that it has. */
+static bool turns_in_doubt(const struct zone_spec *s, enum zone_owner kind, size_t at, struct slice desired,
+                           struct slice actual)
+{
+    if (kind != ZONE_HOST_TLSA || !zone_host_has_dane(s, &s->hosts[at]))
+        return false;
+    const struct zone_group *g = &s->groups[s->hosts[at].group];
+    return (g->additions_only || g->no_start) && turns(s, desired, actual);
 }
 
 /* Under additions_only what is there stays as it is, with its TTL. */
@@ -133,11 +169,20 @@ static void add_new(struct zone_diff *out, struct slice desired, struct slice ac
             change(out, DNS_ADD, &desired.r[i]);
 }
 
+/* An alias replaces another (RFC 2136 3.4.2.2). Knot sees the signature of the one that goes in the same
+ * message and adds none, with NOERROR. */
+static bool replaces_alias(struct slice desired, struct slice actual)
+{
+    return has_cname(desired) && has_cname(actual);
+}
+
 static void compare_owner(const struct zone_spec *s, enum zone_owner kind, size_t at, struct slice desired,
                           struct slice actual, struct zone_diff *out)
 {
     if (only_adds(s, kind, at)) {
         add_new(out, desired, actual);
+    } else if (replaces_alias(desired, actual)) {
+        add_missing(out, desired, actual);
     } else if (removes_come_first(desired, actual)) {
         remove_surplus(out, kind, desired, actual);
         add_missing(out, desired, actual);
@@ -147,19 +192,20 @@ static void compare_owner(const struct zone_spec *s, enum zone_owner kind, size_
     }
 }
 
-/* Keeps foreign records; true when one of them is a CNAME, beside which nothing can stand. */
-static bool keep_foreign(const struct zone_spec *s, enum zone_owner kind, struct slice actual,
-                         struct zone_diff *out)
+/* Keeps foreign records; true when they are in the way: nothing can stand beside a CNAME. A server says
+ * NOERROR and adds nothing (RFC 2136 3.4.2.2). */
+static bool keep_foreign(const struct zone_spec *s, enum zone_owner kind, struct slice desired,
+                         struct slice actual, struct zone_diff *out)
 {
-    bool cname = false;
+    bool alias = has_cname(desired), blocked = false;
     for (size_t i = 0; i < actual.n; i++) {
         const struct dns_raw *r = &actual.r[i];
         if (is_ours(kind, r->type) || is_servers_own(s, r))
             continue;
         out->foreign[out->foreign_n++] = *r;
-        cname |= r->type == DNS_CNAME;
+        blocked |= alias || r->type == DNS_CNAME;
     }
-    return cname;
+    return blocked;
 }
 
 /* Groups that stay or come are first, groups that go are last. */
@@ -170,8 +216,48 @@ static enum pass pass_of(enum zone_owner kind, struct slice desired)
     return kind != ZONE_GROUP ? PASS_HOSTS : desired.n ? PASS_GROUPS : PASS_OLD_GROUPS;
 }
 
+/* What is known of groups, one for each. */
+struct marks {
+    struct arena *a;
+    bool *started; /* the zone has its RRset */
+    bool *kept;    /* an alias to it stays */
+};
+
+static size_t target_of(struct arena *a, const struct zone_spec *s, const struct dns_raw *alias)
+{
+    struct dns_record r;
+    size_t at;
+    return dns_raw_record(a, alias, &r) && zone_owner_of(s, r.name, &at) == ZONE_GROUP ? at : SIZE_MAX;
+}
+
+static void keep_targets(const struct zone_spec *s, struct slice actual, struct marks *m)
+{
+    for (size_t i = 0; i < actual.n; i++) {
+        size_t group = actual.r[i].type == DNS_CNAME ? target_of(m->a, s, &actual.r[i]) : SIZE_MAX;
+        if (group != SIZE_MAX)
+            m->kept[group] = true;
+    }
+}
+
+static void pass_owner(const struct zone_spec *s, enum zone_owner kind, size_t at, struct slice want,
+                       struct slice have, struct marks *m, struct zone_diff *out)
+{
+    bool blocked = keep_foreign(s, kind, want, have, out);
+    if (kind == ZONE_OTHER || starts_too_early(s, kind, at, have, m->started) ||
+        (kind == ZONE_GROUP && want.n == 0 && m->kept[at]))
+        return;
+    if (turns_in_doubt(s, kind, at, want, have)) {
+        keep_targets(s, have, m);
+    } else if (blocked) {
+        for (size_t i = 0; i < want.n; i++)
+            out->blocked[out->blocked_n++] = want.r[i];
+    } else {
+        compare_owner(s, kind, at, want, have, out);
+    }
+}
+
 static void run_pass(enum pass pass, const struct zone_spec *s, const struct zone_records *desired,
-                     const struct zone_records *actual, const bool *started, struct zone_diff *out)
+                     const struct zone_records *actual, struct marks *m, struct zone_diff *out)
 {
     size_t d = 0, x = 0;
     while (d < desired->n || x < actual->n) {
@@ -181,28 +267,18 @@ static void run_pass(enum pass pass, const struct zone_spec *s, const struct zon
         struct slice want = take_owner(desired, &d, owner), have = take_owner(actual, &x, owner);
         size_t at = SIZE_MAX;
         enum zone_owner kind = zone_owner_of(s, owner, &at);
-        if (pass_of(kind, want) != pass)
-            continue;
-        bool blocked = keep_foreign(s, kind, have, out);
-        if (kind == ZONE_OTHER || starts_too_early(s, kind, at, have, started))
-            continue;
-        if (!blocked)
-            compare_owner(s, kind, at, want, have, out);
-        for (size_t i = 0; blocked && i < want.n; i++)
-            out->blocked[out->blocked_n++] = want.r[i];
+        if (pass_of(kind, want) == pass)
+            pass_owner(s, kind, at, want, have, m, out);
     }
 }
 
-/* For each group: does the zone have its RRset? */
-static bool *find_started(struct arena *a, const struct zone_spec *s, const struct zone_records *actual)
+static void find_started(const struct zone_spec *s, const struct zone_records *actual, struct marks *m)
 {
-    bool *started = ARENA_ARRAY(a, bool, s->group_n);
     for (size_t i = 0; i < actual->n; i++) {
         size_t at;
         if (actual->r[i].type == DNS_TLSA && zone_owner_of(s, actual->r[i].owner, &at) == ZONE_GROUP)
-            started[at] = true;
+            m->started[at] = true;
     }
-    return started;
 }
 
 void zone_diff(struct arena *a, const struct zone_spec *s, const struct zone_records *desired,
@@ -211,9 +287,11 @@ void zone_diff(struct arena *a, const struct zone_spec *s, const struct zone_rec
     *out = (struct zone_diff){.change = ARENA_ARRAY(a, struct dns_change, desired->n + actual->n),
                               .foreign = ARENA_ARRAY(a, struct dns_raw, actual->n),
                               .blocked = ARENA_ARRAY(a, struct dns_raw, desired->n)};
-    const bool *started = find_started(a, s, actual);
+    struct marks m = {
+        .a = a, .started = ARENA_ARRAY(a, bool, s->group_n), .kept = ARENA_ARRAY(a, bool, s->group_n)};
+    find_started(s, actual, &m);
     for (enum pass pass = PASS_GROUPS; pass < PASSES; pass++)
-        run_pass(pass, s, desired, actual, started, out);
+        run_pass(pass, s, desired, actual, &m, out);
 }
 
 size_t zone_diff_batch(const struct dns_change *change, size_t n, size_t most)
@@ -228,4 +306,30 @@ size_t zone_diff_batch(const struct dns_change *change, size_t n, size_t most)
         whole = i;
     }
     return whole;
+}
+
+static bool refers_to(struct arena *a, const struct dns_change *c, const struct str *names, size_t n)
+{
+    struct dns_record r;
+    if (c->op != DNS_ADD || c->record.type != DNS_CNAME || !dns_raw_record(a, &c->record, &r))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (str_equal(r.name, names[i]))
+            return true;
+    return false;
+}
+
+size_t zone_diff_hold(struct dns_change *change, size_t n, const struct str *missing, size_t missing_n)
+{
+    struct arena a = {0};
+    size_t kept = 0;
+    for (size_t i = 0, end; i < n; i = end) {
+        bool held = false;
+        for (end = i; end < n && str_equal(change[end].record.owner, change[i].record.owner); end++)
+            held |= refers_to(&a, &change[end], missing, missing_n);
+        for (size_t j = i; j < end && !held; j++)
+            change[kept++] = change[j];
+    }
+    arena_release(&a);
+    return kept;
 }

@@ -15,7 +15,7 @@ struct zone_diff {
      * signatures, denials, keys). */
     struct dns_raw *foreign;
     size_t foreign_n;
-    /* Desired, but a foreign CNAME stands there. */
+    /* Desired, but a foreign record is in the way: a CNAME, or any beside which a CNAME is wanted. */
     struct dns_raw *blocked;
     size_t blocked_n;
 };
@@ -27,5 +27,9 @@ void zone_diff(struct arena *a, const struct zone_spec *s, const struct zone_rec
 /* How many of the first n changes make a batch of at most `most`, without cutting an owner apart (an owner
  * with more than `most` changes is taken whole). */
 size_t zone_diff_batch(const struct dns_change *change, size_t n, size_t most);
+
+/* Leaves out the changes of owners that would get an alias to one of these names. Returns how many stay, in
+ * their order. */
+size_t zone_diff_hold(struct dns_change *change, size_t n, const struct str *missing, size_t missing_n);
 
 #endif

@@ -335,6 +335,19 @@ bool keep_ask_is_absent(const struct keep_ask *ask, size_t pair)
     return absent;
 }
 
+bool keep_ask_misses(const struct keep_ask *ask, size_t pair, const struct gate_out *out)
+{
+    struct arena a = {0};
+    struct gate_server *rows;
+    bool misses = false;
+    size_t n = keep_ask_servers(ask, pair, &a, &rows);
+    for (size_t i = 0; i < out->nalarm; i++)
+        for (size_t s = 0; s < n && out->alarm[i].what == GATE_AWAIT_RECORD_MISSING; s++)
+            misses |= str_equal(rows[s].name, out->alarm[i].subject);
+    arena_release(&a);
+    return misses;
+}
+
 static bool tell_suspects(const struct keep_ask *ask, int64_t key_set, struct buf *why)
 {
     const struct zone_evidence *e = &ask->evidence;

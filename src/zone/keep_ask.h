@@ -56,6 +56,9 @@ void keep_ask_release(struct keep_ask *ask);
 size_t keep_ask_servers(const struct keep_ask *ask, size_t pair, struct arena *a, struct gate_server **out);
 /* All servers answered, and none has it. */
 bool keep_ask_is_absent(const struct keep_ask *ask, size_t pair);
+/* One of the gate's alarms says that a record of a served key is missing on a server, and that is one of this
+ * zone and pair. */
+bool keep_ask_misses(const struct keep_ask *ask, size_t pair, const struct gate_out *out);
 /* Pairs at hosts, as entries of "rrsets" of keep_evidence_json. */
 json_t *keep_ask_hosts_json(const struct keep_ask *ask);
 

@@ -219,7 +219,7 @@ json_t *keep_status_json(const struct keep_zone *z, const struct zone_row *row)
     json_object_set_new(o, "primary", addr_json(&row->primary));
     json_object_set_new(o, "serial", r->read_ms ? json_integer(r->serial) : json_null());
     json_object_set_new(o, "backlog", json_integer((json_int_t)r->backlog));
-    json_object_set_new(o, "failures", json_integer(z->failures));
+    json_object_set_new(o, "failures", json_integer(z->pace.failures));
     json_object_set_new(o, "published", json_time(r->published_ms));
     json_object_set_new(o, "read", json_time(r->read_ms));
     add_list(o, "refused", r->refused);
@@ -269,7 +269,7 @@ json_t *keep_status_lines(const json_t *o)
         json_append_line(lines, "  refused: %s %s: %s", json_text_at(one, "change"),
                          json_text_at(one, "record"), json_text_at(one, "why"));
     json_array_foreach(json_object_get(o, "blocked"), i, one)
-        json_append_line(lines, "  blocked by a foreign CNAME: %s", json_string_value(one));
+        json_append_line(lines, "  blocked by a foreign record: %s", json_string_value(one));
     if (json_number_at(o, "foreign_count"))
         json_append_line(lines, "  %lld records are not ours and are left alone (kedge zone diff shows them)",
                          json_number_at(o, "foreign_count"));

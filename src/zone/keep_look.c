@@ -5,7 +5,7 @@
 #include "zone/keeper_priv.h"
 
 /* ZONES_AT_ONCE: the questions about more would not find room in the resolver's socket, nor in a server's. */
-enum { SOON_MS = 100, LEAST_MS = 500, ABSENCE_GAP_MS = 120000, ZONES_AT_ONCE = 32 };
+enum { SOON_MS = 100, LEAST_MS = 500, ABSENCE_GAP_MS = 120000, MISSED_EACH_MS = 60000, ZONES_AT_ONCE = 32 };
 
 /* One zone and its observation. */
 struct watched {
@@ -116,6 +116,16 @@ static const struct zone_server *primary_of(const struct watched *w)
     return NULL;
 }
 
+/* Does the gate miss a record of a served key on a server of this zone? */
+static bool is_missing(const struct look *l, const struct keep_ask *ask)
+{
+    for (size_t p = 0; p < ask->n; p++)
+        for (size_t i = 0; i < l->set_n; i++)
+            if (l->sets[i].id == ask->pair[p].key_set && keep_ask_misses(ask, p, &l->views[i].out))
+                return true;
+    return false;
+}
+
 /* A serial that is not ours means that somebody else changed the zone, or the server signed anew. */
 static void keep_evidence(struct look *l)
 {
@@ -123,10 +133,16 @@ static void keep_evidence(struct look *l)
         struct watched *w = &l->zones[i];
         const struct zone_server *primary = primary_of(w);
         json_t *hosts = keep_ask_hosts_json(&w->ask);
+        bool missing = is_missing(l, &w->ask);
         pthread_mutex_lock(&l->keeper->lock);
         struct keep_zone *z = keep_zone_get(l->keeper, w->ask.row->name);
         if (primary && z->report.read_ms && !z->is_busy && primary->serial != z->report.serial)
             z->must_read = z->is_due = true;
+        /* What we believe to be there may be gone; more often a secondary has it later, so this is rare. */
+        if (missing && !z->is_busy && (!z->missed_ms || clock_mono() - z->missed_ms >= MISSED_EACH_MS)) {
+            z->must_read = z->is_due = true;
+            z->missed_ms = clock_mono();
+        }
         struct zone_evidence before = z->evidence;
         bool had = z->has_evidence;
         z->evidence = w->ask.evidence;

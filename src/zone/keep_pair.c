@@ -62,10 +62,11 @@ enum err keep_pair_note(struct call *c, const struct keep_pair *p)
 
 enum err keep_pair_forget(struct call *c, const struct keep_pair *p)
 {
-    struct db_query *q =
-        db_query(c->db, "DELETE FROM tlsa_rrset WHERE zone_id = $1 AND key_set_id = $2 AND per_host = $3"
-                        " AND NOT EXISTS (SELECT 1 FROM mx_host h WHERE h.zone_id = $1 AND h.key_set_id = $2"
-                        " AND h.dane = 1 AND h.state <> 'quarantined')");
+    struct db_query *q = db_query(
+        c->db, "DELETE FROM tlsa_rrset WHERE zone_id = $1 AND key_set_id = $2 AND per_host = $3"
+               " AND NOT EXISTS (SELECT 1 FROM mx_host h JOIN zone u ON u.id = h.zone_id WHERE h.zone_id = $1"
+               " AND h.key_set_id = $2 AND h.dane = 1 AND h.state <> 'quarantined'"
+               " AND u.tlsa_per_host = $3)");
     bind_pair(q, p);
     return db_run(q, NULL, c->why);
 }

@@ -17,7 +17,7 @@ struct keep_pair {
 enum err keep_pairs(struct call *c, struct arena *a, struct keep_pair **out, size_t *n) MUST_CHECK;
 enum err keep_pair_is_noted(struct call *c, const struct keep_pair *p, bool *noted) MUST_CHECK;
 enum err keep_pair_note(struct call *c, const struct keep_pair *p) MUST_CHECK;
-/* Unless a host wants the key set's records in the zone by now. */
+/* Unless a host wants the key set's records in the zone, in this form, by now. */
 enum err keep_pair_forget(struct call *c, const struct keep_pair *p) MUST_CHECK;
 
 /* Since when a pair was absent in every look; times of the monotonic clock. Starts anew with the process. */

@@ -1,7 +1,7 @@
 /* One zone from what is there to what is wanted. */
 #include "zone/keep_json.h"
 
-enum { BATCH = 2000, SEND_MS = 60000, READ_MS = 60000, AT_MOST_EACH_MS = 1000, BACKOFF_MAX_MS = 300000 };
+enum { BATCH = 2000, SEND_MS = 60000, READ_MS = 60000 };
 
 static json_t *records_json(const struct dns_raw *r, size_t n)
 {
@@ -25,6 +25,8 @@ struct run {
     struct authority primary;
     json_t *refused;
     size_t sent;
+    struct str *missing; /* names of groups whose RRset the primary refused to start */
+    size_t missing_n;
     struct buf why;
 };
 
@@ -46,6 +48,7 @@ static enum err read_back(struct run *r)
     if (e)
         return e;
     z->has_actual = true;
+    z->source = keep_spec_source(&r->spec);
     pthread_mutex_lock(&z->keeper->lock);
     z->must_read = false;
     z->report.read_ms = clock_wall();
@@ -87,33 +90,94 @@ static void take_sent(struct run *r, const struct dns_change *c, size_t n, const
     r->sent += p->sent;
 }
 
+static bool has_tlsa(const struct zone_snapshot *s, struct str owner)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (s->records[i].type == DNS_TLSA && str_equal(s->records[i].owner, owner))
+            return true;
+    return false;
+}
+
+/* What hosts would refer to is not there: they keep what they have. */
+static void note_missing(struct run *r, const struct dns_change *c, const struct zone_published *p)
+{
+    for (size_t i = 0; i < p->nrefused; i++) {
+        const struct dns_raw *one = &c[p->refused[i].change].record;
+        if (str_starts(one->owner, STR("_dane.")) && !has_tlsa(&r->z->actual, one->owner) &&
+            (r->missing_n == 0 || !str_equal(r->missing[r->missing_n - 1], one->owner)))
+            r->missing[r->missing_n++] = one->owner;
+    }
+}
+
+/* Aliases that were sent together with the removal of records. */
+static size_t find_turned(const struct dns_change *c, size_t n, const bool *is_sent, struct dns_change *out)
+{
+    size_t found = 0;
+    for (size_t i = 0, end; i < n; i = end) {
+        bool removes = false;
+        for (end = i; end < n && str_equal(c[end].record.owner, c[i].record.owner); end++)
+            removes |= c[end].op == DNS_REMOVE;
+        for (size_t j = i; j < end && removes; j++)
+            if (c[j].op == DNS_ADD && c[j].record.type == DNS_CNAME && is_sent[j])
+                out[found++] = c[j];
+    }
+    return found;
+}
+
+/* Knot sees the signatures of the records that go in the same message and adds no alias, with NOERROR. Said
+ * again it is added, and where it is there already nothing happens. */
+static enum err say_again(struct run *r, struct arena *a, const struct dns_change *c, size_t n,
+                          const struct zone_published *sent)
+{
+    struct zone_published p;
+    struct dns_change *again = ARENA_ARRAY(a, struct dns_change, n);
+    size_t count = find_turned(c, n, sent->is_sent, again);
+    if (!count)
+        return OK;
+    enum err e =
+        zone_publish(&r->primary, r->spec.spec.name, again, count, deadline_in(SEND_MS), a, &p, &r->why);
+    if (e || !p.nrefused)
+        return e;
+    buf_set(&r->why, "%.*s", STR_ARG(p.refused[0].why));
+    return ERR_REFUSED;
+}
+
 static enum err send_all(struct run *r)
 {
     struct arena a = {0};
     enum err e = OK;
     size_t n;
+    r->missing = ARENA_ARRAY(&r->spec.arena, struct str, r->spec.spec.group_n);
     for (size_t at = 0; !e && at < r->diff.n; at += n) {
         struct zone_published p = {0};
-        const struct dns_change *c = r->diff.change + at;
+        struct dns_change *c = r->diff.change + at;
         n = zone_diff_batch(c, same_kind(c, r->diff.n - at), BATCH);
-        e = zone_publish(&r->primary, r->spec.spec.name, c, n, deadline_in(SEND_MS), &a, &p, &r->why);
-        take_sent(r, c, n, &p);
+        size_t ready = r->missing_n ? zone_diff_hold(c, n, r->missing, r->missing_n) : n;
+        e = zone_publish(&r->primary, r->spec.spec.name, c, ready, deadline_in(SEND_MS), &a, &p, &r->why);
+        take_sent(r, c, ready, &p);
+        note_missing(r, c, &p);
+        if (p.sent) {
+            enum err again = say_again(r, &a, c, ready, &p);
+            e = e ? e : again;
+        }
         arena_release(&a);
         set_backlog(r, r->diff.n - r->sent);
     }
     return e;
 }
 
-/* The serial that our changes made, so that one made by somebody else is noticed. */
-static void learn_serial(struct run *r)
+static bool ask_serial(struct run *r, uint32_t *out)
 {
     struct arena a = {0};
     struct authority_answer answer;
     struct dns_question soa = {r->spec.spec.name, DNS_SOA};
-    if (!authority_ask(&r->primary, &a, &soa, deadline_in(r->z->keeper->conf.timeout_ms), &answer, NULL) &&
-        answer.has_serial)
-        r->z->actual.serial = answer.serial;
+    bool has =
+        !authority_ask(&r->primary, &a, &soa, deadline_in(r->z->keeper->conf.timeout_ms), &answer, NULL) &&
+        answer.has_serial;
+    if (has)
+        *out = answer.serial;
     arena_release(&a);
+    return has;
 }
 
 static void log_outcome(const struct run *r, enum err e, int64_t took_ms)
@@ -146,11 +210,11 @@ static void report(struct run *r, enum err e)
     if (r->sent)
         z->report.published_ms = clock_wall();
     bool rest = e || refused;
-    z->failures = rest ? z->failures + 1 : 0;
-    int64_t wait = AT_MOST_EACH_MS;
-    for (unsigned i = 1; i < z->failures && wait < BACKOFF_MAX_MS; i++)
-        wait *= 2;
-    z->not_before = clock_mono() + (rest || r->sent ? wait : 0);
+    keep_pace_end(&z->pace,
+                  rest      ? KEEP_END_REST
+                  : r->sent ? KEEP_END_SENT
+                            : KEEP_END_IDLE,
+                  r->spec.stamp, clock_mono());
     z->is_due |= rest;
     z->stamp = rest ? 0 : r->spec.stamp;
     z->keeper->look |= r->sent > 0;
@@ -183,24 +247,58 @@ static enum err note(struct run *r)
     return missing ? tenant_transact(r->z->keeper->store, TENANT_WRITE, note_pairs, &r->spec, &r->why) : OK;
 }
 
-static enum err bring_out(struct run *r, bool must_read)
+/* Is the snapshot none to compare with? What was refused was not done: only what failed, and what is tried
+ * once more, is read back. */
+static bool is_stale(const struct run *r)
 {
-    struct arena a = {0};
-    struct zone_records desired, actual;
-    bool fresh = !r->z->has_actual || must_read || r->z->failures;
+    struct keep_zone *z = r->z;
+    if (!z->has_actual || z->source != keep_spec_source(&r->spec))
+        return true;
+    pthread_mutex_lock(&z->keeper->lock);
+    bool stale = z->must_read || z->report.failed || (z->pace.failures && z->pace.tried == r->spec.stamp);
+    pthread_mutex_unlock(&z->keeper->lock);
+    return stale;
+}
+
+static void compare(struct run *r)
+{
+    struct keep_zone *z = r->z;
+    struct zone_records desired, actual = {z->actual.records, z->actual.n};
+    pthread_mutex_lock(&z->keeper->lock);
+    struct keep_lingers lingers = keep_linger_copy(&z->lingers), before;
+    pthread_mutex_unlock(&z->keeper->lock);
+    int64_t next = keep_linger_follow(&lingers, &r->spec.arena, &r->spec.spec, &actual, clock_mono());
+    pthread_mutex_lock(&z->keeper->lock);
+    before = z->lingers;
+    z->lingers = lingers;
+    z->lingers_ms = next;
+    pthread_mutex_unlock(&z->keeper->lock);
+    keep_linger_release(&before);
+    zone_desired(&r->spec.arena, &r->spec.spec, &desired);
+    zone_diff(&r->spec.arena, &r->spec.spec, &desired, &actual, &r->diff);
+}
+
+static enum err bring_out(struct run *r)
+{
+    uint32_t serial;
+    bool stale = is_stale(r);
     enum err e = note(r);
-    if (!e && fresh)
+    if (!e && stale)
         e = read_back(r);
     if (e)
         return e;
-    zone_desired(&r->spec.arena, &r->spec.spec, &desired);
-    actual = (struct zone_records){r->z->actual.records, r->z->actual.n};
-    zone_diff(&r->spec.arena, &r->spec.spec, &desired, &actual, &r->diff);
+    compare(r);
+    /* Somebody else's change would be covered by the serial that ours makes. */
+    if (!stale && r->diff.n && (!ask_serial(r, &serial) || serial != r->z->actual.serial)) {
+        e = read_back(r);
+        if (e)
+            return e;
+        compare(r);
+    }
     set_backlog(r, r->diff.n);
     e = send_all(r);
-    if (r->sent)
-        learn_serial(r);
-    arena_release(&a);
+    if (r->sent && ask_serial(r, &serial)) /* one that is not ours will be noticed */
+        r->z->actual.serial = serial;
     return e;
 }
 
@@ -210,7 +308,7 @@ void keep_publish(void *zone)
     struct keep_zone *z = r.z;
     int64_t began = clock_mono();
     pthread_mutex_lock(&z->keeper->lock);
-    bool must_read = z->must_read;
+    bool must_run = z->must_read || z->lingers_ms <= began;
     pthread_mutex_unlock(&z->keeper->lock);
     enum err e = keep_spec_load(z->keeper, z->name, &r.spec, &r.why);
     if (e == ERR_NOT_FOUND) {
@@ -220,14 +318,14 @@ void keep_publish(void *zone)
     } else if (e == ERR_REFUSED) { /* its first look wakes the publisher */
         pthread_mutex_lock(&z->keeper->lock);
         z->is_due = z->has_news = true;
-        z->not_before = clock_mono() + AT_MOST_EACH_MS;
+        z->pace.not_before = clock_mono() + KEEP_EACH_MS;
         pthread_mutex_unlock(&z->keeper->lock);
-    } else if (e || must_read || !z->has_actual || z->wanted != keep_spec_hash(&r.spec)) {
+    } else if (e || must_run || !z->has_actual || z->wanted != keep_spec_hash(&r.spec)) {
         r.refused = json_array();
         r.primary = (struct authority){.addr = r.spec.row.primary,
                                        .key = r.spec.row.key.name.n ? &r.spec.row.key : NULL};
         if (!e)
-            e = bring_out(&r, must_read);
+            e = bring_out(&r);
         log_outcome(&r, e, clock_mono() - began);
         report(&r, e);
         json_decref(r.refused);

@@ -86,15 +86,23 @@ static void mix_group(uint64_t *h, const struct zone_group *g)
     }
 }
 
-/* Everything but the hosts. */
-static uint64_t mix_settings(const struct keep_spec *s)
+uint64_t keep_spec_source(const struct keep_spec *s)
 {
     uint64_t h = UINT64_C(14695981039346656037);
-    const struct zone_spec *spec = &s->spec;
     char text[ADDR_TEXT];
     mix_str(&h, str_of(addr_format(&s->row.primary, text)));
     mix_str(&h, s->row.key.name);
+    mix(&h, &s->row.key.algorithm, sizeof s->row.key.algorithm);
     mix_str(&h, s->row.key.secret);
+    return h;
+}
+
+/* Everything but the hosts. */
+static uint64_t mix_settings(const struct keep_spec *s)
+{
+    uint64_t h = keep_spec_source(s);
+    const struct zone_spec *spec = &s->spec;
+    char text[ADDR_TEXT];
     mix(&h, &spec->address_ttl, sizeof spec->address_ttl);
     mix(&h, &spec->tlsa_ttl, sizeof spec->tlsa_ttl);
     mix(&h, &spec->tlsa_per_host, sizeof spec->tlsa_per_host);

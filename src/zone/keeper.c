@@ -20,6 +20,7 @@ struct keep_zone *keep_zone_get(struct keeper *k, struct str name)
             return k->zones[i];
     struct keep_zone *z = must_alloc(calloc(1, sizeof *z));
     z->keeper = k;
+    z->lingers_ms = DEADLINE_NEVER;
     z->name = str_dup(name);
     k->zones = must_alloc(
         reallocarray(k->zones, k->zone_n + 1, sizeof z)); // NOLINT(bugprone-sizeof-expression): pointers
@@ -36,6 +37,7 @@ static void zone_free(struct keep_zone *z)
         zone_evidence_release(&z->evidence);
     json_decref(z->hosts);
     keep_versions_release(&z->versions);
+    keep_linger_release(&z->lingers);
     zone_snapshot_release(&z->actual);
     arena_release(&z->wanted_arena);
     free(z->name);
@@ -82,6 +84,7 @@ static void compare_all(struct keeper *k, bool all)
         z->is_there = true;
         z->has_news |= differs;
         z->is_due |= differs || all;
+        keep_pace_wanted(&z->pace, read.stamps[i]);
         z->primary = read.rows[i].primary;
     }
     arena_release(&read.arena);
@@ -104,10 +107,11 @@ static deadline start_due(struct keeper *k, deadline next)
     size_t first = k->turn;
     for (size_t i = 0; i < k->zone_n; i++) {
         struct keep_zone *z = k->zones[(first + i) % k->zone_n];
-        if (!z->is_there || !z->is_due || z->is_busy)
+        if (!z->is_there || z->is_busy)
             continue;
-        if (z->not_before > clock_mono()) {
-            next = z->not_before < next ? z->not_before : next;
+        deadline at = z->is_due || z->lingers_ms < z->pace.not_before ? z->pace.not_before : z->lingers_ms;
+        if (at > clock_mono()) {
+            next = at < next ? at : next;
             continue;
         }
         if (jobs_of(k, &z->primary) >= JOBS_OF_PRIMARY)
@@ -116,12 +120,13 @@ static deadline start_due(struct keeper *k, deadline next)
         struct buf why = {0};
         z->is_due = z->has_news = false;
         z->is_busy = true;
+        keep_pace_begin(&z->pace);
         if (crew_start(k->crew, keep_publish, z, &why)) {
             log_event(LOG_ERROR, "zone-not-published", LOG_TEXT("zone", z->name),
                       LOG_STR("why", buf_str(&why)));
             z->is_busy = false;
             z->is_due = z->has_news = true;
-            z->not_before = clock_mono() + SAFETY_MS;
+            z->pace.not_before = clock_mono() + SAFETY_MS;
         }
         buf_release(&why);
     }

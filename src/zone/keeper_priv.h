@@ -5,6 +5,8 @@
 #include "zone/delegation.h"
 #include "zone/diff.h"
 #include "zone/keep_ask.h"
+#include "zone/keep_linger.h"
+#include "zone/keep_pace.h"
 #include "zone/keeper.h"
 #include "zone/load.h"
 #include "zone/publish.h"
@@ -24,8 +26,8 @@ struct keep_report {
     size_t foreign_n;
 };
 
-/* One zone. It lives as long as the keeper. Guarded by the keeper's lock, but for `actual`, `wanted`, which
- * belong to the job while is_busy. */
+/* One zone. It lives as long as the keeper. Guarded by the keeper's lock, but for what begins with `actual`,
+ * which belongs to the job while is_busy. */
 struct keep_zone {
     struct keeper *keeper;
     char *name;
@@ -35,10 +37,12 @@ struct keep_zone {
     bool is_due;         /* look at it */
     bool has_news;       /* the database has something else than the last job read */
     bool must_read;      /* the primary may have changed otherwise: read it back */
+    int64_t missed_ms;   /* clock_mono: when that was last because the gate misses a record; 0: never */
     uint64_t stamp;      /* of what the primary has without a rest; 0: none */
-    int64_t not_before;  /* clock_mono */
-    unsigned failures;   /* in a row */
-    uint64_t rounds;     /* jobs that ended */
+    struct keep_pace pace;
+    uint64_t rounds; /* jobs that ended */
+    struct keep_lingers lingers;
+    int64_t lingers_ms; /* clock_mono: a group that lingers may go then; DEADLINE_NEVER: none does */
     struct keep_report report;
     struct zone_evidence evidence; /* of the last look; n == 0 without one */
     bool has_evidence;
@@ -51,6 +55,7 @@ struct keep_zone {
 
     struct zone_snapshot actual;
     bool has_actual;
+    uint64_t source; /* keep_spec_source: where it was read */
     uint64_t wanted; /* hash of the spec that was brought out without a rest; 0: none */
 };
 
@@ -89,6 +94,8 @@ enum err keep_spec_load(struct keeper *k, const char *zone, struct keep_spec *ou
 void keep_spec_release(struct keep_spec *s);
 /* The pair of a group in the zone. */
 struct keep_pair keep_spec_pair(const struct keep_spec *s, size_t group);
+/* Changes with the primary and the key that it is asked with. */
+uint64_t keep_spec_source(const struct keep_spec *s);
 /* Changes with everything that could change the zone. */
 uint64_t keep_spec_hash(const struct keep_spec *s);
 

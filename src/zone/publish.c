@@ -72,6 +72,22 @@ static struct dns_raw *find_record(const struct zone_snapshot *s, size_t n, cons
     return n ? bsearch(record, s->records, n, sizeof *record, compare_records) : NULL;
 }
 
+static int compare_sets(const void *a, const void *b)
+{
+    const struct dns_raw *x = a, *y = b;
+    int order = str_compare(x->owner, y->owner);
+    return order ? order : (x->type > y->type) - (x->type < y->type);
+}
+
+/* The alias that an added one replaces (RFC 2136 3.4.2.2), or NULL. */
+static struct dns_raw *replaced(const struct zone_snapshot *s, const struct dns_raw *added)
+{
+    struct dns_raw *old = NULL;
+    if (added->type == DNS_CNAME && s->n)
+        old = bsearch(added, s->records, s->n, sizeof *added, compare_sets);
+    return old && !str_equal(old->rdata, added->rdata) ? old : NULL;
+}
+
 static void drop_records(struct zone_snapshot *s, const bool *dropped)
 {
     size_t kept = 0;
@@ -85,8 +101,9 @@ void zone_snapshot_apply(struct zone_snapshot *s, const struct dns_change *chang
 {
     bool *dropped = must_alloc(calloc(s->n + 1, sizeof *dropped));
     for (size_t i = 0; i < n; i++) {
-        struct dns_raw *old = find_record(s, s->n, &changes[i].record);
-        if (changes[i].op == DNS_REMOVE && old)
+        struct dns_raw *old = changes[i].op == DNS_REMOVE ? find_record(s, s->n, &changes[i].record)
+                                                          : replaced(s, &changes[i].record);
+        if (old)
             dropped[old - s->records] = true;
     }
     drop_records(s, dropped);
@@ -109,7 +126,7 @@ void zone_snapshot_apply(struct zone_snapshot *s, const struct dns_change *chang
 /* ---- sending */
 
 enum {
-    /* So many records refused one by one, and none taken: the primary would refuse the rest, too. */
+    /* So many refused one by one, and nothing taken: the primary would refuse the rest, too. */
     HOPELESS = 16,
 };
 
@@ -124,7 +141,7 @@ struct sending {
     struct arena *a;
     struct zone_published *out;
     struct buf *why;
-    unsigned alone; /* records that were refused alone before any message was taken */
+    unsigned alone; /* how often something was refused that is not divided, before a message was taken */
 };
 
 static void add_refusal(struct sending *s, size_t change, struct str why)
@@ -190,7 +207,8 @@ static size_t message_end(const struct sending *s, size_t first, size_t end)
 
 static enum err send_message(struct sending *s, size_t first, size_t end, struct authority_update *said)
 {
-    struct dns_change *message = must_alloc(calloc(end - first + 1, sizeof *message));
+    ENSURE(first < end);
+    struct dns_change *message = must_alloc(calloc(end - first, sizeof *message));
     for (size_t i = first; i < end; i++)
         message[i - first] = s->changes[s->order[i]];
     enum err e = authority_update(s->primary, s->zone, message, end - first, s->until, said, s->why);
@@ -225,16 +243,29 @@ static bool is_about_records(const struct sending *s, const struct authority_upd
     return s->out->sent > 0 || s->alone < HOPELESS;
 }
 
-/* The middle between names, or between the records of the only name. */
+/* Changes of one name that are made together or not at all: half a TLSA RRset may match nothing that edges
+ * serve, and a removal without its addition leaves nothing. */
+static bool belong_together(const struct sending *s, size_t first, size_t end)
+{
+    bool adds = false, removes = false;
+    for (size_t i = first; i < end; i++) {
+        const struct dns_change *c = &s->changes[s->order[i]];
+        if (c->record.type == DNS_TLSA || c->record.type == DNS_CNAME)
+            return true;
+        *(c->op == DNS_ADD ? &adds : &removes) = true;
+    }
+    return adds && removes;
+}
+
+/* The middle between names, or between the records of the only name; `end` when it is not to be divided. */
 static size_t divide(const struct sending *s, size_t first, size_t end)
 {
     size_t middle = first + (end - first) / 2, below = first;
-    for (size_t i = first; i < end; i = owner_end(s, i, end)) {
-        if (i > middle)
-            return below > first ? below : i;
+    if (owner_end(s, first, end) == end)
+        return middle == first || belong_together(s, first, end) ? end : middle;
+    for (size_t i = first; i <= middle; i = owner_end(s, i, end))
         below = i;
-    }
-    return below > first ? below : middle;
+    return below > first ? below : owner_end(s, first, end);
 }
 
 /* Sends records [first, end), which fit one message. Depth is the logarithm of their number. */
@@ -244,12 +275,13 @@ static enum err send_records(struct sending *s, size_t first, size_t end)
     enum err e = send_message(s, first, end, &said);
     if (e != ERR_REFUSED || !is_about_records(s, &said))
         return e;
-    if (end - first == 1) {
+    size_t middle = divide(s, first, end);
+    if (middle == end) {
         s->alone++;
-        add_refusal(s, s->order[first], buf_str(s->why));
+        for (size_t i = first; i < end; i++)
+            add_refusal(s, s->order[i], buf_str(s->why));
         return OK;
     }
-    size_t middle = divide(s, first, end);
     e = send_records(s, first, middle);
     return e == OK ? send_records(s, middle, end) : e;
 }

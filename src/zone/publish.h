@@ -18,7 +18,7 @@ enum err zone_read_back(const struct authority *primary, struct str zone, deadli
                         struct zone_snapshot *out, struct buf *why) MUST_CHECK;
 void zone_snapshot_release(struct zone_snapshot *s);
 /* What the snapshot becomes by changes that were sent (removals first, as they are sent): no need to read
- * back. The serial is the caller's. */
+ * back. An alias that is added replaces another one. The serial is the caller's. */
 void zone_snapshot_apply(struct zone_snapshot *s, const struct dns_change *changes, size_t n);
 
 struct zone_refusal {
@@ -37,8 +37,10 @@ struct zone_published {
 /* Sends the changes. Those of one owner name go in one message (removals first), so that nobody sees a name
  * half changed; a message holds as many names as fit. What no server would take is refused before it is
  * sent; a message that the primary refuses is divided until the bad record is alone, so one bad record holds
- * back no good one. OK: all was tried, out says what was refused and why. An error: the primary cannot be
- * used (unreachable, key, clock, not its zone); out says how far it came, the rest may be sent again. */
+ * back no good one. Only what belongs together is refused together: the TLSA and CNAME records of a name, and
+ * a removal with the addition to the same name. OK: all was tried, out says what was refused and why. An
+ * error: the primary cannot be used (unreachable, key, clock, not its zone); out says how far it came, the
+ * rest may be sent again. */
 enum err zone_publish(const struct authority *primary, struct str zone, const struct dns_change *changes,
                       size_t n, deadline until, struct arena *a, struct zone_published *out,
                       struct buf *why) MUST_CHECK;

@@ -144,6 +144,18 @@ static json_t *raws_json(const struct dns_raw *r, size_t n)
     return list;
 }
 
+/* As the publisher would, and without its knowing. */
+static void follow_lingers(struct keeper *k, struct str zone, struct keep_spec *s,
+                           const struct zone_snapshot *actual)
+{
+    pthread_mutex_lock(&k->lock);
+    struct keep_lingers lingers = keep_linger_copy(&keep_zone_get(k, zone)->lingers);
+    pthread_mutex_unlock(&k->lock);
+    (void)keep_linger_follow(&lingers, &s->arena, &s->spec,
+                             &(struct zone_records){actual->records, actual->n}, clock_mono());
+    keep_linger_release(&lingers);
+}
+
 static enum err diff_one(struct call *c, const struct zone_row *row)
 {
     struct keep_spec s;
@@ -156,6 +168,7 @@ static enum err diff_one(struct call *c, const struct zone_row *row)
     if (!e)
         e = zone_read_back(&primary, row->name, deadline_in(PUBLISH_MS), &actual, c->why);
     if (!e) {
+        follow_lingers(k, row->name, &s, &actual);
         zone_desired(&s.arena, &s.spec, &desired);
         zone_diff(&s.arena, &s.spec, &desired, &(struct zone_records){actual.records, actual.n}, &d);
         json_t *o = json_object();
@@ -170,7 +183,7 @@ static enum err diff_one(struct call *c, const struct zone_row *row)
                          actual.serial, d.n, d.foreign_n);
         tell_records(c, "+", json_object_get(o, "add"));
         tell_records(c, "-", json_object_get(o, "remove"));
-        tell_records(c, "! a foreign CNAME is in the way of", json_object_get(o, "blocked"));
+        tell_records(c, "! a foreign record is in the way of", json_object_get(o, "blocked"));
         tell_records(c, "? not ours:", json_object_get(o, "foreign"));
         add(c, o, d.n == 0);
     }
@@ -218,7 +231,7 @@ static enum err publish_one(struct call *c, const struct zone_row *row)
     /* A job that runs already may have looked before the change: the one after it counts. */
     uint64_t target = z->rounds + (z->is_busy ? 2 : 1);
     z->is_there = z->is_due = z->must_read = true;
-    z->not_before = 0;
+    z->pace.not_before = 0;
     pthread_cond_broadcast(&k->changed);
     pthread_mutex_unlock(&k->lock);
     enum err e = wait_published(c, z, target);

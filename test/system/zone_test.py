@@ -10,6 +10,7 @@ import dns.name
 import dns.rdata
 import dns.rdatatype
 import pytest
+from evidence_test import Hosted
 
 from lab import authority, namespace, primary, process, world
 
@@ -206,6 +207,42 @@ def test_foreign_records_are_read_back_and_stay(hand, managed):
     managed.update(hand.zone, ("delete", "www", "A"), ("delete", "@", "TXT"), ("delete", "mail", "MX"))
 
 
+def test_nothing_comes_beside_an_alias(hand, managed):
+    """RFC 2136 3.4.2.2: most servers say NOERROR and do nothing, so what is in the way must be seen before."""
+    alias, records, text = f"_dane.g1.{hand.zone}.", tlsa("a"), '"in the way"'
+    hand.publish(hand.change("add", "_25._tcp.host1", "TXT", text), hand.change("add", "_25._tcp.host2", "CNAME", alias))
+    before = lines(hand, "_25._tcp.host")
+    out = hand.publish(hand.change("add", "_25._tcp.host1", "CNAME", alias), hand.change("add", "_25._tcp.host2", "TLSA", records))
+    print(f"{managed.primary.name}: {out}")
+    assert lines(hand, "_25._tcp.host") == before and len(before) == 2
+    hand.publish(hand.change("remove", "_25._tcp.host1", "TXT", text))
+
+
+def test_an_alias_replaces_another(hand):
+    """Without a removal: Knot sees the signature of an alias that goes in the same message, and adds none, with NOERROR."""
+    hand.publish(hand.change("add", "host1", "A", "192.0.2.1"))
+    for group, ttl in [("g1", 5), ("g1", 9), ("g1", 5), ("g2", 5), ("g1", 9)]:
+        out = hand.publish(hand.change("add", "_25._tcp.host1", "CNAME", f"_dane.{group}.{hand.zone}.", ttl))
+        assert (out["error"], out["sent"], out["refused"]) == ("ok", 1, [])
+        assert lines(hand, "_25._tcp.host1") == [f"_25._tcp.host1.{hand.zone}. {ttl} IN CNAME _dane.{group}.{hand.zone}."]
+
+
+def test_a_name_turns_from_records_to_an_alias_and_back(hand, managed):
+    """For the same reason an alias that takes the place of records is said twice."""
+    alias, records = ("CNAME", f"_dane.g1.{hand.zone}."), ("TLSA", tlsa("a"))
+
+    def turn(old, new):
+        return hand.publish(hand.change("remove", "_25._tcp.host1", *old), hand.change("add", "_25._tcp.host1", *new))
+    hand.publish(hand.change("add", "_25._tcp.host1", *records), hand.change("add", "host1", "A", "192.0.2.1"))
+    out = turn(records, alias)
+    assert (out["error"], out["sent"], out["updates"], out["refused"]) == ("ok", 2, 1, [])
+    print(f"{managed.primary.name}: after the first message: {lines(hand, '_25._tcp.host1')}")
+    hand.publish(hand.change("add", "_25._tcp.host1", *alias))
+    assert [line.split()[3] for line in lines(hand, "_25._tcp.host1")] == ["CNAME"]
+    turn(alias, records)
+    assert [line.split()[3] for line in lines(hand, "_25._tcp.host1")] == ["TLSA"]
+
+
 def by_name(seen: dict) -> dict:
     """Servers by their first label and address family."""
     return {f"{s['name'].split('.')[0]}{'/6' if s['address'].startswith('[') else ''}": s for s in seen["servers"]}
@@ -307,3 +344,67 @@ def test_a_primary_that_restarts(hand, managed):
     assert out["error"] == "ok"
     assert len(lines(hand, "192.0.2.")) == 2
     wait_everywhere(hand, ("host1", "A"), ("host2", "A"))
+
+
+# ---- with kedge-control
+
+
+@pytest.fixture
+def hosted(request, lab, build):
+    """An edge of this name and its MX zone, on the primary whose kind the name ends in."""
+    made = Hosted(lab, build, request.param, engine=request.param.split("-")[1])
+    yield made
+    made.stop()
+
+
+def shown(hosted, name: str) -> dict[str, int]:
+    """Type -> TTL of what the secondary answers for TLSA records at a name of the zone."""
+    return {dns.rdatatype.to_text(rrset.rdtype): rrset.ttl for rrset in hosted.secondary.ask(name, "TLSA").answer
+            if rrset.rdtype != dns.rdatatype.RRSIG and str(rrset.name) == f"{name}."}
+
+
+def status(hosted) -> dict:
+    return json.loads(hosted.edge.try_cli("zone", "status", hosted.zone, "--json").stdout)["zones"][0]
+
+
+@pytest.mark.parametrize("hosted", [f"set-{engine}" for engine in sorted(primary.ENGINES)], indirect=True)
+def test_a_zone_is_set_otherwise_and_no_host_is_without_records(hosted):
+    """Another TTL, records at the hosts, and aliases again. What aliases referred to stays until caches have forgotten them."""
+    names = [f"_25._tcp.{host}" for host in hosted.host("set-a.example", "set-b.example")]
+    group = f"_dane.g1.{hosted.zone}"
+    hosted.wait_ready()
+
+    def wait(what: dict, seconds=20):
+        try:
+            process.wait_for(lambda: all(shown(hosted, name) == what for name in names), seconds, f"hosts show {what}")
+        except process.Failed as why:
+            raise process.Failed(f"{why}: {[shown(hosted, name) for name in names]}, {status(hosted)}") from None
+
+    wait({"CNAME": 2})
+    hosted.edge.cli("zone", "set", hosted.zone, "--ttl", "3s")
+    wait({"CNAME": 3})
+    hosted.edge.cli("zone", "set", hosted.zone, "--tlsa", "host")
+    wait({"TLSA": 3})
+    assert shown(hosted, group) == {"TLSA": 3}
+    process.wait_for(lambda: not shown(hosted, group), 20, "what aliases referred to goes")
+    wait({"TLSA": 3}, 1)
+    hosted.edge.cli("zone", "set", hosted.zone, "--tlsa", "alias")
+    wait({"CNAME": 3})
+    assert shown(hosted, group) == {"TLSA": 3}
+    process.wait_for(lambda: status(hosted)["state"] == "level", 20, "the zone is level")
+
+
+@pytest.mark.parametrize("hosted", ["hold-bind"], indirect=True)
+def test_what_is_refused_holds_back_no_later_change(hosted):
+    first, = hosted.host("set-first.example")
+    process.wait_for(lambda: shown(hosted, f"_25._tcp.{first}"), 40, "the first host has its alias")
+    with hosted.shut_out(first):
+        hosted.edge.cli("domain", "dane", "disable", "set-first.example")
+
+        process.wait_for(lambda: status(hosted)["failures"] >= 5, 60, "it was tried in vain, and waits for 16 seconds")
+        assert status(hosted)["state"] == "refused"
+        second, = hosted.host("set-second.example")
+        process.wait_for(lambda: shown(hosted, f"_25._tcp.{second}"), 6, "the second host has its alias")
+        assert shown(hosted, f"_25._tcp.{first}")
+    hosted.edge.cli("zone", "publish", hosted.zone)
+    process.wait_for(lambda: not shown(hosted, f"_25._tcp.{first}"), 10, "what was refused is done")

@@ -374,6 +374,30 @@ static void a_sample_against_the_version(void **state)
     }
 }
 
+/* Hosts that had records of their own and are aliases now have lost nothing; without the alias they are new.
+ */
+static void hosts_that_become_aliases_have_lost_nothing(void **state)
+{
+    (void)state;
+    struct zone z;
+    zone_init(&z);
+    z.e.n = 1;
+    ten_hosts(&z, "on");
+    read_back(&z, 6);
+    clear(&z);
+    for (size_t h = 0; h < 10; h++) {
+        add_host(&z, LABELS[h], 1, true);
+        z.record[z.n++] = dns_raw_cname(&z.arena, owner_of(&z, LABELS[h]), 5, STR("_dane.g1.mx.example"));
+    }
+    read_back(&z, 7);
+    expect(&z, 1, "");
+    expect_level(&z, NULL);
+    z.n = 0;
+    read_back(&z, 7);
+    expect(&z, 1, "");
+    zone_release(&z);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -384,6 +408,7 @@ int main(void)
         cmocka_unit_test(key_sets_are_told_apart),
         cmocka_unit_test(too_many_kinds_are_silence),
         cmocka_unit_test(aliases),
+        cmocka_unit_test(hosts_that_become_aliases_have_lost_nothing),
         cmocka_unit_test(signatures_that_end_or_lack_are_the_kinds),
         cmocka_unit_test(a_sample_against_the_version),
     };

@@ -192,6 +192,45 @@ static void test_in_doubt_hosts_keep_dane(void **state)
           "");
 }
 
+#define HOSTS_ADDRESSES "a.mx.example 3600 A 192.0.2.1\nb.mx.example 3600 A 192.0.2.1\n"
+
+/* In doubt nothing turns: an alias stays an alias, records stay records, however the zone is set,
+ * and what an alias refers to stays. */
+static void test_in_doubt_no_form_changes(void **state)
+{
+    (void)state;
+    static const char records[] = "_25._tcp.a.mx.example 1800 TLSA 11\n" HOSTS_ADDRESSES;
+    static const char other[] = "_25._tcp.a.mx.example 1800 CNAME _dane.g2.mx.example\n"
+                                "_dane.g1.mx.example 1800 TLSA 11\n"
+                                "_dane.g1.mx.example 1800 TLSA 22\n" HOSTS_ADDRESSES;
+    static const char group[] = "+ _dane.g1.mx.example. 1800 IN TLSA 3 1 1 11\n"
+                                "+ _dane.g1.mx.example. 1800 IN TLSA 3 1 1 22\n";
+    for (int i = 1; i < 4; i++) {
+        struct options doubt = {.additions_only = i & 1, .no_start = i & 2};
+        check(doubt, records, doubt.no_start ? "" : group);
+        check(doubt, other, "");
+        doubt.per_host = true;
+        check(doubt, WHOLE, "");
+    }
+    check((struct options){.additions_only = true, .no_start = true, .empty = true}, records, "");
+    check((struct options){.additions_only = true, .no_start = true, .empty = true, .per_host = true}, WHOLE,
+          "");
+}
+
+/* A new host gets its alias also in doubt, when what it refers to is there; a TTL waits. */
+static void test_in_doubt_aliases_are_added(void **state)
+{
+    (void)state;
+    static const char group[] = "_dane.g1.mx.example 60 TLSA 11\n"
+                                "_dane.g1.mx.example 60 TLSA 22\n" HOSTS_ADDRESSES;
+    struct options doubt = {.additions_only = true, .no_start = true};
+    check(doubt, group, "+ _25._tcp.a.mx.example. 1800 IN CNAME _dane.g1.mx.example.\n");
+    static const char old_ttl[] = "_25._tcp.a.mx.example 60 CNAME _dane.g1.mx.example\n"
+                                  "_dane.g1.mx.example 60 TLSA 11\n"
+                                  "_dane.g1.mx.example 60 TLSA 22\n" HOSTS_ADDRESSES;
+    check(doubt, old_ttl, "");
+}
+
 static void test_ttl(void **state)
 {
     (void)state;
@@ -226,6 +265,22 @@ static void test_alias_and_records_swap(void **state)
           "+ _dane.g1.mx.example. 1800 IN TLSA 3 1 1 22\n"
           "- _25._tcp.a.mx.example. 1800 IN TLSA 3 1 1 11\n"
           "+ _25._tcp.a.mx.example. 1800 IN CNAME _dane.g1.mx.example.\n");
+}
+
+/* Knot would ignore an alias that comes in the message in which the old one goes. */
+static void test_an_alias_replaces_another(void **state)
+{
+    (void)state;
+    static const char *const had[] = {"_25._tcp.a.mx.example 60 CNAME _dane.g1.mx.example\n",
+                                      "_25._tcp.a.mx.example 60 CNAME _dane.g2.mx.example\n",
+                                      "_25._tcp.a.mx.example 1800 CNAME _dane.g2.mx.example\n"};
+    for (size_t i = 0; i < sizeof had / sizeof *had; i++) {
+        char have[512];
+        snprintf(have, sizeof have, "%s%s", had[i],
+                 "_dane.g1.mx.example 1800 TLSA 11\n"
+                 "_dane.g1.mx.example 1800 TLSA 22\n" HOSTS_ADDRESSES);
+        check((struct options){0}, have, "+ _25._tcp.a.mx.example. 1800 IN CNAME _dane.g1.mx.example.\n");
+    }
 }
 
 static void test_foreign(void **state)
@@ -264,6 +319,38 @@ static void test_blocked(void **state)
           "! a.mx.example. 3600 IN A 192.0.2.1\n");
 }
 
+/* A server answers NOERROR and adds no CNAME beside anything. */
+static void test_an_alias_stands_alone(void **state)
+{
+    (void)state;
+    check((struct options){0},
+          "_25._tcp.a.mx.example 300 TXT x\n"
+          "_dane.g1.mx.example 1800 TLSA 11\n"
+          "_dane.g1.mx.example 1800 TLSA 22\n" HOSTS_ADDRESSES,
+          "? _25._tcp.a.mx.example. 300 IN TXT \\# 1 78\n"
+          "! _25._tcp.a.mx.example. 1800 IN CNAME _dane.g1.mx.example.\n");
+    /* Records can, and go when DANE is off. */
+    check((struct options){.per_host = true}, "_25._tcp.a.mx.example 300 TXT x\n" HOSTS_ADDRESSES,
+          "+ _25._tcp.a.mx.example. 1800 IN TLSA 3 1 1 11\n"
+          "+ _25._tcp.a.mx.example. 1800 IN TLSA 3 1 1 22\n"
+          "? _25._tcp.a.mx.example. 300 IN TXT \\# 1 78\n");
+    check((struct options){0},
+          WHOLE "_25._tcp.b.mx.example 300 TXT x\n"
+                "_25._tcp.b.mx.example 300 TLSA 11\n",
+          "- _25._tcp.b.mx.example. 300 IN TLSA 3 1 1 11\n"
+          "? _25._tcp.b.mx.example. 300 IN TXT \\# 1 78\n");
+}
+
+/* Somebody else's records at the name are no start of ours. */
+static void test_foreign_records_start_nothing(void **state)
+{
+    (void)state;
+    check((struct options){.no_start = true},
+          "_dane.g1.mx.example 300 TXT x\n"
+          "_25._tcp.a.mx.example 300 RRSIG x\n" HOSTS_ADDRESSES,
+          "? _dane.g1.mx.example. 300 IN TXT \\# 1 78\n");
+}
+
 static void test_batches(void **state)
 {
     (void)state;
@@ -278,6 +365,34 @@ static void test_batches(void **state)
     assert_int_equal(zone_diff_batch(c + 3, 3, 1), 3);
 }
 
+/* What an alias would refer to was refused: its owner keeps what it has. */
+static void test_aliases_to_what_is_missing_wait(void **state)
+{
+    (void)state;
+    struct arena a = {0};
+    struct buf text = {0};
+    struct zone_records r = read_records(&a, "_25._tcp.a.mx.example 60 TLSA 11\n"
+                                             "_25._tcp.a.mx.example 60 CNAME _dane.g1.mx.example\n"
+                                             "_25._tcp.b.mx.example 60 CNAME _dane.g2.mx.example\n"
+                                             "_25._tcp.c.mx.example 60 CNAME _dane.g1.mx.example\n"
+                                             "_25._tcp.d.mx.example 60 CNAME _dane.g3.mx.example\n"
+                                             "a.mx.example 60 A 192.0.2.1\n");
+    const struct str missing[] = {STR("_dane.g1.mx.example"), STR("_dane.g3.mx.example")};
+    struct dns_change c[6];
+    for (size_t i = 0; i < r.n; i++)
+        c[i] = (struct dns_change){DNS_ADD, r.r[i]};
+    c[1].op = DNS_REMOVE; /* sorted: CNAME before TLSA */
+    c[3].op = DNS_REMOVE; /* c loses its alias: that waits for nothing */
+    size_t n = zone_diff_hold(c, r.n, missing, 2);
+    for (size_t i = 0; i < n; i++)
+        print_records(&text, c[i].op == DNS_ADD ? "+ " : "- ", &c[i].record, 1);
+    assert_string_equal(buf_cstr(&text), "+ _25._tcp.b.mx.example. 60 IN CNAME _dane.g2.mx.example.\n"
+                                         "- _25._tcp.c.mx.example. 60 IN CNAME _dane.g1.mx.example.\n"
+                                         "+ a.mx.example. 60 IN A 192.0.2.1\n");
+    buf_release(&text);
+    arena_release(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_from_nothing),
@@ -285,10 +400,16 @@ int main(void)
                                        cmocka_unit_test(test_rollover),
                                        cmocka_unit_test(test_no_rrset_is_started),
                                        cmocka_unit_test(test_in_doubt_hosts_keep_dane),
+                                       cmocka_unit_test(test_in_doubt_no_form_changes),
+                                       cmocka_unit_test(test_in_doubt_aliases_are_added),
                                        cmocka_unit_test(test_ttl),
                                        cmocka_unit_test(test_alias_and_records_swap),
+                                       cmocka_unit_test(test_an_alias_replaces_another),
                                        cmocka_unit_test(test_foreign),
                                        cmocka_unit_test(test_blocked),
+                                       cmocka_unit_test(test_an_alias_stands_alone),
+                                       cmocka_unit_test(test_foreign_records_start_nothing),
+                                       cmocka_unit_test(test_aliases_to_what_is_missing_wait),
                                        cmocka_unit_test(test_batches)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

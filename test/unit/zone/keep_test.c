@@ -161,6 +161,8 @@ static void both_forms_of_a_zone_are_told_apart(void **state)
     change(f, note_all);
     good(f, "zone.set", "{'zone': 'mx.example', 'tlsa': 'alias'}");
     expect_pairs(f, "mx.example g1 wanted noted;mx.example g1 hosts noted;");
+    change(f, forget_all); /* the one that nobody wants */
+    expect_pairs(f, "mx.example g1 wanted noted;");
 }
 
 /* A host that leaves keeps its records for two TTLs; then it wants none, and the pair stays as what was
@@ -289,6 +291,41 @@ static void everything_that_changes_a_zone_changes_its_hash(void **state)
     }
     gate_looks(f, true);
     assert_int_not_equal(hash(k, &stamp), before);
+    keeper_free(k);
+}
+
+/* A snapshot is one primary's, seen with one key. */
+static void a_source_is_a_primary_and_a_key(void **state)
+{
+    static const struct {
+        const char *args;
+        bool changes;
+    } rows[] = {
+        {"{'zone': 'mx.example', 'ttl': '61'}", false},
+        {"{'zone': 'mx.example', 'primary': '192.0.2.53:54'}", true},
+        {"{'zone': 'mx.example', 'primary': '192.0.2.54:54'}", true},
+        {"{'zone': 'mx.example', 'tsig': 'k:hmac-sha256:c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0'}", true},
+        {"{'zone': 'mx.example', 'tsig': 'k:hmac-sha512:c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0'}", true},
+        {"{'zone': 'mx.example', 'tsig': 'k:hmac-sha512:b3RoZXJzZWNyZXRvdGhlcnNlY3JldA=='}", true},
+        {"{'zone': 'mx.example', 'tlsa': 'host'}", false},
+    };
+    struct fixture *f = *state;
+    struct keep_spec s;
+    a_zone_with_two_hosts(f);
+    struct keeper *k = keeper_for(f);
+    gate_looks(f, false);
+    (void)load(k, &s);
+    uint64_t before = keep_spec_source(&s);
+    keep_spec_release(&s);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        good(f, "zone.set", rows[i].args);
+        (void)load(k, &s);
+        uint64_t now = keep_spec_source(&s);
+        if ((now != before) != rows[i].changes)
+            fail_msg("%s: the source %s", rows[i].args, now == before ? "stays" : "changes");
+        before = now;
+        keep_spec_release(&s);
+    }
     keeper_free(k);
 }
 
@@ -462,6 +499,45 @@ static void a_host_that_differs_makes_a_zone_not_level(void **state)
     }
 }
 
+/* The alarm names a server and a zone: that zone is read back, and no other. */
+static void a_missing_record_is_looked_for_in_its_zone(void **state)
+{
+    (void)state;
+    static const struct {
+        enum gate_await what;
+        const char *subject;
+        bool misses;
+    } rows[] = {
+        {GATE_AWAIT_RECORD_MISSING, "192.0.2.1:53 for mx.example", true},
+        {GATE_AWAIT_RECORD_MISSING, "192.0.2.1:53 for k.mx.example", false},
+        {GATE_AWAIT_RECORD_MISSING, "192.0.2.2:53 for mx.example", false},
+        {GATE_AWAIT_RECORD_UNKNOWN, "192.0.2.1:53 for mx.example", false},
+    };
+    struct zone_rrset denied = {.proof = ZONE_PROOF_VALID};
+    struct zone_server server = {.name = STR("a"), .state = ZONE_SERVER_GOOD, .serial = 7, .rrsets = &denied};
+    struct dns_question question = {STR("_dane.g1.mx.example"), DNS_TLSA};
+    struct keep_pair pair = {.zone_id = 1, .key_set = 2, .is_wanted = true};
+    size_t at = 0;
+    struct keep_ask ask = {.pair = &pair,
+                           .n = 1,
+                           .question = &at,
+                           .evidence = {.zone = STR("mx.example"),
+                                        .nquestion = 1,
+                                        .questions = &question,
+                                        .security = DNS_SECURE,
+                                        .n = 1,
+                                        .servers = &server}};
+    assert_true(addr_parse(STR("192.0.2.1:53"), 0, &server.addr));
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct gate_out out = {.nalarm = 2};
+        out.alarm[0].what = GATE_AWAIT_EDGE_SILENT;
+        out.alarm[1] = (struct gate_waiting){.what = rows[i].what, .subject = str_of(rows[i].subject)};
+        if (keep_ask_misses(&ask, 0, &out) != rows[i].misses)
+            fail_msg("%s", rows[i].subject);
+    }
+    assert_false(keep_ask_misses(&ask, 0, &(struct gate_out){0}));
+}
+
 #define WITH_DATABASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -473,11 +549,13 @@ int main(void)
         WITH_DATABASE(a_zone_whose_records_may_be_cached_stays),
         cmocka_unit_test(absence_is_a_time_without_a_gap),
         WITH_DATABASE(everything_that_changes_a_zone_changes_its_hash),
+        WITH_DATABASE(a_source_is_a_primary_and_a_key),
         WITH_DATABASE(a_group_is_published_as_the_gate_said_last),
         cmocka_unit_test(a_group_that_starts_again_proves_anew),
         WITH_DATABASE(nothing_runs_before_it_is_started),
         cmocka_unit_test(the_word_for_a_zone),
         cmocka_unit_test(a_host_that_differs_makes_a_zone_not_level),
+        cmocka_unit_test(a_missing_record_is_looked_for_in_its_zone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

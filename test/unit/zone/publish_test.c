@@ -13,7 +13,7 @@
 #include "base/thread.h"
 #include "zone/publish.h"
 
-enum { REFUSED = 5, NOTAUTH = 9, QR_UPDATE = 0xa800, MESSAGES_MAX = 512 };
+enum { SERVFAIL = 2, REFUSED = 5, NOTAUTH = 9, QR_UPDATE = 0xa800, MESSAGES_MAX = 512 };
 
 static const struct str ZONE = {"mx.example", 10};
 
@@ -24,6 +24,7 @@ static struct {
     struct addr address;
     pthread_t thread;
     unsigned refuse_all; /* with this rcode */
+    size_t fail;         /* so many messages, with SERVFAIL */
     size_t n;            /* messages */
     size_t changes[MESSAGES_MAX];
     struct buf names[MESSAGES_MAX]; /* "-host1.mx.example +host1.mx.example " */
@@ -43,6 +44,8 @@ static unsigned take(struct str message)
     primary.n++;
     if (primary.refuse_all)
         return primary.refuse_all;
+    if (primary.n <= primary.fail)
+        return SERVFAIL;
     return str_find(buf_str(names), STR("bad")) == SIZE_MAX ? 0 : REFUSED;
 }
 
@@ -207,6 +210,60 @@ static void bad_ones_are_found(void **state)
     buf_release(&why);
 }
 
+static struct dns_change typed(enum dns_change_op op, const char *label, uint16_t type, size_t octets)
+{
+    struct dns_change c = change(op, label, octets);
+    c.record.type = type;
+    return c;
+}
+
+/* The primary fails for a moment, in which a TLSA RRset would be divided: half of it would match nothing. */
+static void half_an_rrset_is_never_sent(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t fail, sent, refused;
+        const char *last; /* message */
+    } rows[] = {
+        {0, 5, 0, "+_dane.g1.mx.example +_dane.g1.mx.example +a.mx.example +a.mx.example +b.mx.example "},
+        {1, 5, 0, "+a.mx.example +a.mx.example +b.mx.example "},
+        {2, 3, 2, "+a.mx.example +a.mx.example +b.mx.example "}, /* all of g1 is refused, at once */
+        {3, 3, 2, "+b.mx.example "},
+        {5, 2, 3, "+b.mx.example "}, /* addresses are records of their own */
+        {7, 0, 5, "+b.mx.example "},
+    };
+    struct dns_change changes[] = {typed(DNS_ADD, "_dane.g1", DNS_TLSA, 35), typed(DNS_ADD, "a", DNS_A, 4),
+                                   typed(DNS_ADD, "_dane.g1", DNS_TLSA, 36),
+                                   typed(DNS_ADD, "a", DNS_AAAA, 16), typed(DNS_ADD, "b", DNS_A, 4)};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct zone_published out;
+        for (size_t m = 0; m < primary.n; m++)
+            buf_release(&primary.names[m]);
+        primary.n = 0;
+        primary.fail = rows[i].fail;
+        assert_int_equal(publish(changes, 5, &out, NULL), OK);
+        assert_int_equal(out.sent, rows[i].sent);
+        assert_int_equal(out.nrefused, rows[i].refused);
+        assert_int_equal(out.is_sent[0], out.is_sent[2]);
+        assert_string_equal(buf_cstr(&primary.names[primary.n - 1]), rows[i].last);
+    }
+}
+
+/* An alias that becomes records, an address that is replaced: not the one without the other. */
+static void a_removal_stays_with_its_addition(void **state)
+{
+    (void)state;
+    struct dns_change changes[] = {typed(DNS_REMOVE, "_25._tcp.a", DNS_CNAME, 20),
+                                   typed(DNS_ADD, "_25._tcp.a", DNS_TLSA, 35),
+                                   typed(DNS_REMOVE, "a", DNS_A, 4), typed(DNS_ADD, "a", DNS_AAAA, 16)};
+    struct zone_published out;
+    primary.fail = 3; /* both, the first, the second */
+    assert_int_equal(publish(changes, 4, &out, NULL), OK);
+    assert_int_equal(out.sent, 0);
+    assert_int_equal(out.nrefused, 4);
+    assert_int_equal(primary.n, 3);
+}
+
 /* Everything is refused: it ends soon, and is said. */
 static void hopeless(void **state)
 {
@@ -253,6 +310,13 @@ static void a_snapshot_after_changes(void **state)
     second[4].record.ttl = 8;
     zone_snapshot_apply(&s, second, 5);
     assert_string_equal(line_of(&s).p, "b.mx.example/7/1 b.mx.example/8/2 ");
+    struct dns_change aliases[] = {typed(DNS_ADD, "a", DNS_CNAME, 5), typed(DNS_ADD, "c", DNS_CNAME, 5)},
+                      others[] = {typed(DNS_ADD, "c", DNS_CNAME, 6), typed(DNS_ADD, "a", DNS_CNAME, 5)};
+    others[1].record.ttl = 9;
+    zone_snapshot_apply(&s, aliases, 2);
+    zone_snapshot_apply(&s, others, 2); /* one replaces another, or the TTL alone */
+    assert_string_equal(line_of(&s).p,
+                        "a.mx.example/9/5 b.mx.example/7/1 b.mx.example/8/2 c.mx.example/60/6 ");
     zone_snapshot_release(&s);
 }
 
@@ -260,9 +324,14 @@ int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        T(removals_come_first),      T(nothing_to_do),
-        T(a_name_changes_at_once),   T(a_name_too_large_for_one_message),
-        T(bad_ones_are_found),       T(hopeless),
+        T(removals_come_first),
+        T(nothing_to_do),
+        T(a_name_changes_at_once),
+        T(a_name_too_large_for_one_message),
+        T(bad_ones_are_found),
+        T(half_an_rrset_is_never_sent),
+        T(a_removal_stays_with_its_addition),
+        T(hopeless),
         T(a_snapshot_after_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
