@@ -88,12 +88,6 @@ enum err file_sync_dir(const char *path, struct buf *why)
 
 enum err file_replace(const char *path, struct str content, mode_t mode, struct buf *why)
 {
-    return file_replace_for(path, content, mode, (uid_t)-1, (gid_t)-1, why);
-}
-
-enum err file_replace_for(const char *path, struct str content, mode_t mode, uid_t uid, gid_t gid,
-                          struct buf *why)
-{
     struct arena a = {0};
     const char *temporary = arena_printf(&a, "%s.tmp.%d", path, (int)getpid()).p;
     const char *folder = arena_cstr(&a, folder_of(str_of(path)));
@@ -106,8 +100,7 @@ enum err file_replace_for(const char *path, struct str content, mode_t mode, uid
     }
     if ((e = file_write(fd, content.p, content.n, why)) != OK)
         goto out;
-    bool stays = uid == (uid_t)-1 && gid == (gid_t)-1;
-    if ((!stays && fchown(fd, uid, gid) < 0) || fchmod(fd, mode) < 0 || fsync(fd) < 0) {
+    if (fchmod(fd, mode) < 0 || fsync(fd) < 0) {
         e = err_system(why, "%s", temporary);
         goto out;
     }

@@ -15,9 +15,6 @@ enum err file_write(int fd, const void *p, size_t n, struct buf *why) MUST_CHECK
 /* Atomic and durable replacement: temporary file in the same folder, fsync, rename, folder fsync. The folder
  * may be somebody else's: no link there is followed. */
 enum err file_replace(const char *path, struct str content, mode_t mode, struct buf *why) MUST_CHECK;
-/* The same for a file that is to belong to somebody; -1 leaves uid or gid. */
-enum err file_replace_for(const char *path, struct str content, mode_t mode, uid_t uid, gid_t gid,
-                          struct buf *why) MUST_CHECK;
 /* fsync of a folder, so that names in it are durable. */
 enum err file_sync_dir(const char *path, struct buf *why) MUST_CHECK;
 /* mkdir -p; an existing folder is fine. */

@@ -17,20 +17,17 @@ static void file_name(const struct conf *conf, const char *name, struct buf *out
     buf_set(out, "%s/authority/%s", conf->data_directory, name);
 }
 
-static void write_file(const struct conf *conf, const char *name, struct str content,
-                       const struct passwd *owner)
+static void write_file(const struct conf *conf, const char *name, struct str content)
 {
     struct buf path = {0}, why = {0};
     file_name(conf, name, &path);
-    uid_t uid = owner ? owner->pw_uid : (uid_t)-1;
-    gid_t gid = owner ? owner->pw_gid : (gid_t)-1;
-    if (file_replace_for(buf_cstr(&path), content, 0600, uid, gid, &why))
+    if (file_replace(buf_cstr(&path), content, 0600, &why))
         die(EXIT_OS, "option data_directory: %s", buf_cstr(&why));
     buf_release(&path);
     buf_release(&why);
 }
 
-static void make_key(const struct conf *conf, const struct passwd *owner)
+static void make_key(const struct conf *conf)
 {
     struct buf path = {0}, line = {0};
     uint8_t secret[SECRET_OCTETS];
@@ -40,7 +37,7 @@ static void make_key(const struct conf *conf, const struct passwd *owner)
         buf_set(&line, AUTHORITY_KEY_ALGORITHM ":" AUTHORITY_KEY_NAME ":");
         base64_append(&line, secret, sizeof secret);
         buf_add(&line, STR("\n"));
-        write_file(conf, "key", buf_str(&line), owner);
+        write_file(conf, "key", buf_str(&line));
     }
     buf_release(&path);
     buf_release(&line);
@@ -132,22 +129,28 @@ static void authority_text(const struct conf *conf, struct str secret, struct bu
         buf_printf(out, "include: \"%s\"\n", conf->authority_include);
 }
 
-char *authority_conf_write(const struct conf *conf, const struct passwd *owner)
+void authority_conf_write(const struct conf *conf)
 {
     struct buf path = {0}, text = {0}, secret = {0}, why = {0};
     authority_check(conf);
-    daemon_make_folder("data_directory", conf->data_directory, 0700, owner);
     buf_set(&path, "%s/authority", conf->data_directory);
-    daemon_make_folder("data_directory", buf_cstr(&path), 0700, owner);
-    make_key(conf, owner);
+    daemon_make_folder("data_directory", buf_cstr(&path), 0700, NULL);
+    make_key(conf);
     if (authority_secret(conf, &secret, &why))
         die(EXIT_CONFIG, "option authority_private: %s", buf_cstr(&why));
     authority_text(conf, buf_str(&secret), &text);
-    write_file(conf, "knot.conf", buf_str(&text), owner);
+    write_file(conf, "knot.conf", buf_str(&text));
     file_name(conf, "knot.conf", &path);
     authority_check_file(conf, buf_cstr(&path));
+    buf_release(&path);
     buf_release(&text);
     buf_release(&secret);
     buf_release(&why);
+}
+
+char *authority_conf_path(const struct conf *conf)
+{
+    struct buf path = {0};
+    file_name(conf, "knot.conf", &path);
     return path.p;
 }

@@ -7,8 +7,10 @@
 
 #include "conf/conf.h"
 
-/* Makes data_directory/authority with the key (once) and knot.conf (each time), for `owner` (NULL: this
- * user); dies with the option's name when it cannot. Returns the path of knot.conf, malloc'd. */
-char *authority_conf_write(const struct conf *conf, const struct passwd *owner);
+/* Makes data_directory/authority with the key (once) and knot.conf (each time), for this user; dies with the
+ * option's name when it cannot. */
+void authority_conf_write(const struct conf *conf);
+/* Of knot.conf; malloc'd. */
+char *authority_conf_path(const struct conf *conf);
 
 #endif

@@ -61,10 +61,17 @@ static void resolver_text(const struct conf *conf, const struct addr *at, struct
         buf_printf(out, "include: \"%s\"\n", conf->resolver_include);
 }
 
-char *resolver_conf_write(const struct conf *conf)
+char *resolver_conf_path(const struct conf *conf)
+{
+    struct buf path = {0};
+    buf_set(&path, "%s/resolver.conf", conf->run_directory);
+    return path.p;
+}
+
+void resolver_conf_write(const struct conf *conf)
 {
     struct addr at;
-    struct buf text = {0}, path = {0}, why = {0};
+    struct buf text = {0}, why = {0};
     if (!addr_parse(str_of(conf->resolver), 53, &at) || !addr_is_loopback(&at))
         die(EXIT_CONFIG,
             "option resolver_private: resolver = %s must be an address on loopback, where the private "
@@ -82,10 +89,10 @@ char *resolver_conf_write(const struct conf *conf)
     if (*conf->resolver_include && access(conf->resolver_include, R_OK))
         die(EXIT_CONFIG, "option resolver_include: %s cannot be read", conf->resolver_include);
     resolver_text(conf, &at, &text);
-    buf_printf(&path, "%s/resolver.conf", conf->run_directory);
-    if (file_replace(buf_cstr(&path), buf_str(&text), 0644, &why))
+    char *path = resolver_conf_path(conf);
+    if (file_replace(path, buf_str(&text), 0644, &why))
         die(EXIT_OS, "option run_directory: %s", buf_cstr(&why));
+    free(path);
     buf_release(&text);
     buf_release(&why);
-    return path.p;
 }

@@ -5,7 +5,9 @@
 
 #include "conf/conf.h"
 
-/* Writes run_directory/resolver.conf; dies when it cannot. Returns its path, malloc'd. */
-char *resolver_conf_write(const struct conf *conf);
+/* Writes run_directory/resolver.conf for this user; dies when it cannot. */
+void resolver_conf_write(const struct conf *conf);
+/* Of that file; malloc'd. */
+char *resolver_conf_path(const struct conf *conf);
 
 #endif

@@ -99,7 +99,30 @@ static void add_resolver(struct run *r, const struct conf *conf)
     c->argv[0] = str_dup(str_of(conf->resolver_program));
     c->argv[1] = str_dup(STR("-d"));
     c->argv[2] = str_dup(STR("-c"));
-    c->argv[3] = resolver_conf_write(conf);
+    c->argv[3] = resolver_conf_path(conf);
+}
+
+/* What lies in the user's folders is written, and tried, by the user. Dies when that did not go well. */
+static void write_as_user(const struct run *r, void (*write_conf)(const struct conf *conf))
+{
+    const struct passwd *user = daemon_user(r->conf, r->config_path);
+    daemon_make_folder("data_directory", r->conf->data_directory, 0700, user);
+    daemon_make_folder("run_directory", r->conf->run_directory, 0755, user);
+    if (!user || user->pw_uid == 0) {
+        write_conf(r->conf);
+        return;
+    }
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        daemon_become(user, true); /* whether its port is free is tried, too */
+        write_conf(r->conf);
+        _exit(EXIT_OK);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+        die(EXIT_OS, "cannot write the configuration of a private server: %s", strerror(errno));
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != EXIT_OK)
+        exit(WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_OS); /* it has said why */
 }
 
 /* The primary, and a child that makes its zones as soon as it answers, and tends them. */
@@ -109,7 +132,7 @@ static void add_authority(struct run *r)
     c->is_mute = true;
     c->argv[0] = str_dup(str_of(r->conf->authority_program));
     c->argv[1] = str_dup(STR("-c"));
-    c->argv[2] = authority_conf_write(r->conf, daemon_user(r->conf, r->config_path));
+    c->argv[2] = authority_conf_path(r->conf);
     c = add_child(r, "authority-zones");
     c->is_mute = true;
     c->work = authority_zones_tend;
@@ -323,13 +346,13 @@ int cmd_run(const struct cli *cli, int argc, char **argv)
     r.config_path = cli->config_path;
     log_init("kedge-run", LOG_INFO);
     run_open(&r);
-    if (conf.authority_private)
+    if (conf.authority_private) {
+        write_as_user(&r, authority_conf_write);
         add_authority(&r);
+    }
     add_daemon(&r, "kedge-control", cli->config_path);
     if (conf.resolver_private) {
-        const struct passwd *user = daemon_user(&conf, cli->config_path);
-        daemon_make_folder("data_directory", conf.data_directory, 0700, user);
-        daemon_make_folder("run_directory", conf.run_directory, 0755, user);
+        write_as_user(&r, resolver_conf_write);
         add_resolver(&r, &conf);
     }
     add_daemon(&r, "kedge-smtpd", cli->config_path);
