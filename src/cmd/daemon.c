@@ -189,6 +189,12 @@ void daemon_make_folder(const char *option, const char *path, mode_t mode, const
     if (file_make_dirs(path, mode, &why))
         die(EXIT_OS, "option %s: %s", option, buf_cstr(&why));
     buf_release(&why);
+    if (!owner && access(path, R_OK | W_OK | X_OK))
+        die(EXIT_OS,
+            "option %s: %s cannot be written by user %u: %s; give it to that user, or start as root with the "
+            "option "
+            "user set",
+            option, path, (unsigned)geteuid(), strerror(errno));
     int fd =
         open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (owner && !lies_with_root(path) ? O_NOFOLLOW : 0));
     /* The umask stands in the way; a folder that was there keeps its owner's choice. */
@@ -199,12 +205,6 @@ void daemon_make_folder(const char *option, const char *path, mode_t mode, const
     if (owner)
         give_folder(option, path, fd, owner);
     file_close(&fd);
-    if (!owner && access(path, R_OK | W_OK | X_OK))
-        die(EXIT_OS,
-            "option %s: %s cannot be written by user %u: %s; give it to that user, or start as root with the "
-            "option "
-            "user set",
-            option, path, (unsigned)geteuid(), strerror(errno));
 }
 
 static bool keep_ports(void)
