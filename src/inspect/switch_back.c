@@ -37,6 +37,13 @@ static const struct dns_record *current(const struct facts *f, struct str host)
     return NULL;
 }
 
+/* Where somebody stands behind the expected host. */
+static uint16_t behind_ours(const struct facts *f)
+{
+    uint16_t ours = facts_mx_expected(f) ? facts_mx_expected(f)->mx.preference : 0;
+    return ours < PRIORITY_BACK ? PRIORITY_BACK : switch_behind(ours);
+}
+
 static void say_old(const struct switch_memory *m, const struct facts *f, const struct switch_options *o,
                     struct switch_view *v)
 {
@@ -44,8 +51,7 @@ static void say_old(const struct switch_memory *m, const struct facts *f, const 
     v->step = alone ? SWITCH_REMOVE_OLD : SWITCH_PREFER;
     switch_yours(v, alone ? STR("at your DNS provider, add the old MX records again, behind the new one:")
                           : STR("at your DNS provider, give the old MX records their priority back:"));
-    uint16_t highest = 0, ours = alone ? facts_mx_expected(f)->mx.preference : 0;
-    uint16_t back = ours < PRIORITY_BACK ? PRIORITY_BACK : switch_behind(ours);
+    uint16_t highest = 0, back = behind_ours(f);
     for (size_t i = 0; i < m->old_count; i++) {
         const struct switch_mx *old = &m->old[i];
         const struct dns_record *now = current(f, old->host);
@@ -138,8 +144,11 @@ void switch_back(const struct switch_memory *m, const struct facts *f, const str
     if ((f->dnssec || f->dane) && facts_mx_is_alone(f) && !m->old_count) {
         v->step = SWITCH_REMOVE_OLD;
         switch_yours(
-            v, STR("no MX host is known to go back to: at your DNS provider, first add the MX record of the "
-                   "host that takes over, with priority 30, behind the one that is there"));
+            v, arena_printf(f->arena,
+                            "no MX host is known to go back to: at your DNS provider, first add the MX "
+                            "record of the host that takes over, with priority %u, behind the one that is "
+                            "there",
+                            behind_ours(f)));
     } else if (facts_mx_expected(f) && say_policy(m, f, v)) {
         return;
     } else if (f->dane) {

@@ -55,6 +55,10 @@ static void back_to_somebody_new(void **state)
     assert_non_null(strstr(l.v.say.p, "first add the MX record of the host that takes over"));
     assert_int_equal(l.v.records, 0);
     assert_int_equal(l.v.action, SWITCH_NOTHING);
+    assert_non_null(strstr(l.v.say.p, "with priority 30, behind"));
+    mx_is(&l, 300, "40 " HOST);
+    EXPECT(&l, SWITCH_REMOVE_OLD, SWITCH_YOURS_TURN);
+    assert_non_null(strstr(l.v.say.p, "with priority 50, behind"));
     mx_is(&l, 300, "0 " HOST ",30 mx.next.example");
     EXPECT(&l, SWITCH_DANE, SWITCH_OURS_TURN);
     l.f.dane = false;
