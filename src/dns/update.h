@@ -6,7 +6,8 @@
 #include "dns/rcode.h"
 
 enum dns_change_op {
-    DNS_ADD,    /* the record; when it exists with another TTL, servers differ: remove it first */
+    DNS_ADD,    /* the record; when it exists with another TTL, servers differ: remove it first. A CNAME
+                   takes the place of another, and is ignored beside other records (RFC 2136 3.4.2.2) */
     DNS_REMOVE, /* exactly this record (its TTL does not count); nothing happens when it is not there */
 };
 
