@@ -54,7 +54,6 @@ static void test_the_directory_catches_up_by_itself(void **state)
 int main(void)
 {
     log_init("test", LOG_ERROR);
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_the_directory_catches_up_by_itself, setup, teardown)};
+    const struct CMUnitTest tests[] = {TEST(test_the_directory_catches_up_by_itself)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
