@@ -337,6 +337,13 @@ void gate_plan_text(const struct gate_plan *plan, struct buf *out);
 enum gate_reply gate_emergency(struct gate_set *set, const struct gate_evidence *e, int64_t key_id,
                                struct buf *why);
 
+/* After what was published with a TTL went, so long until no cache has it: two TTLs, or one and five seconds
+ * where that is more. gate_wait_ms: of the set's largest TTL in force. */
+int64_t gate_two_ttls_ms(int64_t ttl_ms);
+int64_t gate_wait_ms(const struct gate_set *set);
+
+bool gate_has_alarm(const struct gate_out *out, enum gate_await what);
+
 /* Which of n sets may start to roll: the one with the oldest request when none is rolling (has a retiring
  * key); SIZE_MAX: none. */
 size_t gate_turn(const struct gate_set *const *sets, size_t n);

@@ -15,19 +15,28 @@ static int64_t option(int64_t value, int64_t otherwise)
     return value > 0 ? value : otherwise;
 }
 
+static int64_t at_least(int64_t ttl_ms)
+{
+    return ttl_ms > TTL_LEAST_MS ? ttl_ms : TTL_LEAST_MS;
+}
+
 static int64_t ttl_of(const struct gate_set *set)
 {
-    int64_t ttl = set->largest_ttl_ms > set->ttl_ms ? set->largest_ttl_ms : set->ttl_ms;
-    return ttl > TTL_LEAST_MS ? ttl : TTL_LEAST_MS;
+    return at_least(set->largest_ttl_ms > set->ttl_ms ? set->largest_ttl_ms : set->ttl_ms);
 }
 
 /* A resolver and a sender each count whole seconds and round up, and keep what has no time left for one more:
  * Unbound and Postfix together hold a record for its TTL and three seconds. Beside a TTL that short, a second
  * one is no margin. */
+int64_t gate_two_ttls_ms(int64_t ttl_ms)
+{
+    int64_t ttl = at_least(ttl_ms);
+    return ttl + (ttl > MARGIN_LEAST_MS ? ttl : MARGIN_LEAST_MS);
+}
+
 int64_t gate_wait_ms(const struct gate_set *set)
 {
-    int64_t ttl = ttl_of(set);
-    return ttl + (ttl > MARGIN_LEAST_MS ? ttl : MARGIN_LEAST_MS);
+    return gate_two_ttls_ms(ttl_of(set));
 }
 
 static struct gate_span span_since(const struct gate_moment *then, const struct gate_evidence *e,

@@ -30,7 +30,6 @@ struct gate_reading {
 void gate_read(const struct gate_set *set, const struct gate_evidence *e, struct gate_reading *out);
 /* Fills out->alarm. */
 void gate_judge(const struct gate_set *set, const struct gate_reading *r, struct gate_out *out);
-bool gate_has_alarm(const struct gate_out *out, enum gate_await what);
 
 void gate_move(struct gate_out *out, struct gate_key *k, enum gate_event_kind what, enum gate_state to,
                int64_t wall_ms, struct str subject);
@@ -46,9 +45,6 @@ enum gate_await gate_promotion_awaits(const struct gate_set *set, const struct g
 /* Fills out->waiting. */
 void gate_say_what_is_awaited(const struct gate_set *set, const struct gate_evidence *e,
                               struct gate_out *out);
-
-/* Two TTLs, the largest in force; at least one and five seconds. */
-int64_t gate_wait_ms(const struct gate_set *set);
 
 /* Does the server show all that a client needs to accept the key, by each combination it publishes (G5)? */
 bool gate_server_shows(const struct gate_server *s, const struct gate_key *k);

@@ -337,6 +337,8 @@ bool keep_ask_is_absent(const struct keep_ask *ask, size_t pair)
 
 bool keep_ask_misses(const struct keep_ask *ask, size_t pair, const struct gate_out *out)
 {
+    if (!gate_has_alarm(out, GATE_AWAIT_RECORD_MISSING))
+        return false; /* as in nearly every look: the rows are not made again */
     struct arena a = {0};
     struct gate_server *rows;
     bool misses = false;

@@ -3,8 +3,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-
-enum { TWO_TTLS_LEAST_MS = 5000 }; /* beyond one TTL: caches round up */
+#include "keys/gate.h"
 
 /* What the zone has of a group. */
 struct found {
@@ -45,8 +44,7 @@ static struct keep_linger *entry(struct keep_lingers *all, int64_t key_set)
 
 static int64_t until(const struct zone_spec *s, const struct found *f, int64_t now_ms)
 {
-    int64_t ttl_ms = (int64_t)(f->ttl > s->tlsa_ttl ? f->ttl : s->tlsa_ttl) * 1000;
-    return now_ms + ttl_ms + (ttl_ms > TWO_TTLS_LEAST_MS ? ttl_ms : TWO_TTLS_LEAST_MS);
+    return now_ms + gate_two_ttls_ms((int64_t)(f->ttl > s->tlsa_ttl ? f->ttl : s->tlsa_ttl) * 1000);
 }
 
 int64_t keep_linger_follow(struct keep_lingers *all, struct arena *a, struct zone_spec *s,

@@ -282,7 +282,6 @@ static enum err step_one(struct look *l, struct call *c, size_t at, bool is_turn
 static enum err forget_pairs(struct look *l, struct call *c, size_t at)
 {
     const struct gate_set *set = &l->sets[at];
-    int64_t ttl_ms = set->largest_ttl_ms > set->ttl_ms ? set->largest_ttl_ms : set->ttl_ms;
     enum err e = OK;
     for (size_t i = 0; i < l->row_n; i++) {
         const struct keep_ask *ask = &l->zones[i].ask;
@@ -290,8 +289,8 @@ static enum err forget_pairs(struct look *l, struct call *c, size_t at)
             if (ask->pair[p].key_set != set->id)
                 continue;
             bool absent = !ask->pair[p].is_wanted && keep_ask_is_absent(ask, p);
-            if (keep_absence_follow(&l->keeper->absent, &ask->pair[p], absent, clock_mono(), 2 * ttl_ms,
-                                    ABSENCE_GAP_MS))
+            if (keep_absence_follow(&l->keeper->absent, &ask->pair[p], absent, clock_mono(),
+                                    gate_wait_ms(set), ABSENCE_GAP_MS))
                 e = keep_pair_forget(c, &ask->pair[p]);
         }
     }
