@@ -118,7 +118,8 @@ struct facts {
     struct dns_answer *other_a, *other_aaaa; /* of MX hosts, parallel to the records of facts_mx */
 
     /* What each authoritative server says. */
-    struct facts_zone zone;      /* the one the domain is in: SOA, DNSKEY, NSEC3PARAM, MX, TXT of MTA-STS */
+    struct facts_zone
+        zone; /* the one the domain is in: SOA, DNSKEY, NSEC3PARAM, MX; TXT of MTA-STS for the switch */
     struct facts_zone host_zone; /* the one the expected MX host is in: SOA, DNSKEY, NSEC3PARAM, A, AAAA,
                                     TLSA, TLSA at _tcp */
 

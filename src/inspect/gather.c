@@ -98,14 +98,16 @@ static struct part *add_part(struct gathering *g)
 }
 
 /* Besides those about the zone itself: see zones.h. */
-static struct dns_question *server_questions(const struct facts *f, bool is_domain, bool is_host, size_t *n)
+static struct dns_question *server_questions(const struct gathering *g, bool is_domain, bool is_host,
+                                             size_t *n)
 {
+    const struct facts *f = g->f;
     struct dns_question *q = ARENA_ARRAY(f->arena, struct dns_question, 6);
     *n = 0;
-    if (is_domain) {
+    if (is_domain)
         q[(*n)++] = (struct dns_question){f->domain, DNS_MX};
+    if (is_domain && g->conf->asks_sts)
         q[(*n)++] = (struct dns_question){facts_sts_name(f), DNS_TXT};
-    }
     if (is_host) {
         q[(*n)++] = (struct dns_question){f->expected, DNS_A};
         q[(*n)++] = (struct dns_question){f->expected, DNS_AAAA};
@@ -119,7 +121,7 @@ static struct dns_question *server_questions(const struct facts *f, bool is_doma
 static void add_servers(struct gathering *g, struct facts_zone *z, bool is_domain, bool is_host)
 {
     size_t n;
-    struct dns_question *questions = server_questions(g->f, is_domain, is_host, &n);
+    struct dns_question *questions = server_questions(g, is_domain, is_host, &n);
     for (size_t i = 0; i < z->n; i++) {
         struct part *p = add_part(g);
         p->server = &z->servers[i];

@@ -15,6 +15,7 @@ struct gather_conf {
     const struct addr *source4, *source6;          /* to connect from; NULL: the system chooses */
     struct str hello;
     struct crew *crew;   /* servers and connections of one domain are looked at at the same time */
+    bool asks_sts;       /* servers are asked for the MTA-STS record, too: only its whole TTL needs that */
     struct zones *zones; /* what is known of zones already; NULL: all is asked anew */
     /* True: no server is asked and no connection made any more, for nobody wants the facts. NULL: never. */
     bool (*is_over)(void *ctx);

@@ -48,7 +48,9 @@ static enum err look(struct switching *s)
         return e;
     if (!s->f.is_allocated)
         s->f.expected = STR_NONE; /* the name that the switch leads to is not known yet */
-    facts_gather(&s->f, &s->world->gather);
+    struct gather_conf conf = s->world->gather;
+    conf.asks_sts = true;
+    facts_gather(&s->f, &conf);
     s->memory.is_undoing = s->undo;
     switch_remember(&s->memory, &s->f, switch_low(&s->options));
     switch_look(&s->memory, &s->f, &s->options, &s->view);
